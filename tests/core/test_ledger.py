@@ -417,8 +417,8 @@ def test_what_is_pending_again_cannot_be_spent_before_it_is_released():
 
 
 def transferred(ann: Life, bob: Life, local: str, amount: int):
-    (onward,) = ann.do(local, "transfer", TRANSFER, metric="points", amount=amount, to="bob").follow_ups
-    return bob.do(local, onward.trigger, RECEIPT, **onward.data)
+    (follow_up,) = ann.do(local, "transfer", TRANSFER, metric="points", amount=amount, to="bob").follow_ups
+    return bob.do(local, follow_up.trigger, RECEIPT, **follow_up.data)
 
 
 def test_a_transfer_arrives_whole_also_what_its_sender_owes_for_it():

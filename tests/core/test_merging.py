@@ -28,26 +28,26 @@ def two(*documents, **metrics):
     return Life(both, "guest"), Life(both, "ann")
 
 
-def event_of(onward, member_id):
+def event_of(follow_up, member_id):
     """What follows from one member, as it comes out of the inbox at another."""
-    data = msgspec.json.decode(msgspec.json.encode(onward.data))
+    data = msgspec.json.decode(msgspec.json.encode(follow_up.data))
     return Event(
-        event_id=onward.event_id, member_id=member_id, user_id=onward.user_id, kind=onward.kind, trigger=onward.trigger,
-        occurred_at=onward.occurred_at, data=data, metadata=onward.metadata, source="engine",
+        event_id=follow_up.event_id, member_id=member_id, user_id=follow_up.user_id, kind=follow_up.kind, trigger=follow_up.trigger,
+        occurred_at=follow_up.occurred_at, data=data, metadata=follow_up.metadata, source="engine",
     )  # fmt: skip
 
 
-def arrive(life, onward, local):
-    return life.do(local, onward.trigger, onward.kind, **event_of(onward, life.member.member_id).data)
+def arrive(life, follow_up, local):
+    return life.do(local, follow_up.trigger, follow_up.kind, **event_of(follow_up, life.member.member_id).data)
 
 
 def merge(guest, ann, local="2026-03-01"):
     """`guest` goes on as `ann`. Return what was decided at `ann`."""
     done = guest.do(local, MERGE, MERGE, into=ann.member.user_id)
     assert done.refusal is None
-    (onward,) = done.follow_ups
-    assert (onward.kind, onward.user_id) == (TAKEOVER, ann.member.user_id)
-    return arrive(ann, onward, local)
+    (follow_up,) = done.follow_ups
+    assert (follow_up.kind, follow_up.user_id) == (TAKEOVER, ann.member.user_id)
+    return arrive(ann, follow_up, local)
 
 
 def held(life, metric="points"):

@@ -389,8 +389,8 @@ def test_what_is_pending_or_held_cannot_be_held():
 def test_a_transfer_takes_its_expiry_along():
     ann, bob = life(**ROLLING), Life(life(**ROLLING).program, "bob")
     ann.do("2026-01-01", "earn", amount=100)
-    (onward,) = ann.do("2026-01-10", "transfer", TRANSFER, metric="points", amount=40, to="bob").follow_ups
-    bob.do("2026-01-10", onward.trigger, RECEIPT, **onward.data)
+    (follow_up,) = ann.do("2026-01-10", "transfer", TRANSFER, metric="points", amount=40, to="bob").follow_ups
+    bob.do("2026-01-10", follow_up.trigger, RECEIPT, **follow_up.data)
     assert (ann.balance(), bob.balance()) == (60, 40)
     assert bob.until("2026-02-01").balance() == 0
 

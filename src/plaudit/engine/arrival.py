@@ -116,11 +116,11 @@ def arrival_from_client(
     )
 
 
-def arrival_of_onward(cause: Arrival, onward: FollowUp, received_at: datetime) -> Arrival:
+def follow_up_arrival(cause: Arrival, follow_up: FollowUp, received_at: datetime) -> Arrival:
     """Return the arrival of an event that follows from another member's event."""
     return arrival_from_client(
-        org_id=cause.org_id, user_id=onward.user_id, kind=onward.kind, trigger=onward.trigger, occurred_at=onward.occurred_at,
-        received_at=received_at, payload=Payload(onward.data, onward.metadata), source="engine", event_id=onward.event_id,
+        org_id=cause.org_id, user_id=follow_up.user_id, kind=follow_up.kind, trigger=follow_up.trigger, occurred_at=follow_up.occurred_at,
+        received_at=received_at, payload=Payload(follow_up.data, follow_up.metadata), source="engine", event_id=follow_up.event_id,
     )  # fmt: skip
 
 

@@ -57,8 +57,8 @@ async def commit(connection: Connection, batch: Batch, rows: BatchRows, decided_
     updates = [parameter for table in UPDATED for parameter in table.parameters(rows.of[f"{table.name}_now"])]
     await connection.execute(UPDATE_ALL, *updates)
     await _write_identities(connection, rows.identities)
-    if rows.onward:
-        await inbox.append(connection, rows.onward)
+    if rows.follow_ups:
+        await inbox.append(connection, rows.follow_ups)
     for said in changed_members(rows.changed):
         await connection.execute(_SQL.announce_members, said)
     if rows.of["outbox"]:

@@ -92,9 +92,9 @@ async def _process(
                 main = next(
                     processed_event for processed_event in done if processed_event.arrival.event_id == arrival.event_id
                 )
-                onward = main.decision.follow_ups if through and main.decision is not None else []
-                for bucket in sorted(set(through)) if onward else ():
-                    ids = [follow_up.event_id for follow_up in onward if follow_up.event_id not in known.all]
+                follow_ups = main.decision.follow_ups if through and main.decision is not None else []
+                for bucket in sorted(set(through)) if follow_ups else ():
+                    ids = [follow_up.event_id for follow_up in follow_ups if follow_up.event_id not in known.all]
                     led_to = await inbox.fetch_waiting(connection, bucket, ids)
                     wanted |= {follow_up.event_id for follow_up in led_to}
                     done += await process(connection, programmes, led_to, clock.now())

@@ -17,7 +17,7 @@ from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.core.member import STATE_LISTS, STATE_TABLES, Member, StateTable, states_by_kind
 from plaudit.core.notifications import MESSAGE
 
-from .arrival import Arrival, arrival_of_onward
+from .arrival import Arrival, follow_up_arrival
 from .load import Batch
 from .outgoing import message_rows
 from .processed import ProcessedEvent, outcome_of
@@ -45,7 +45,7 @@ class BatchRows:
             self.of[write.name] = []
         self.failed: list[ProcessedEvent] = []
         self.identities: dict[tuple[UUID, str], tuple[Arrival, str | None]] = {}  # by member and kind
-        self.onward: list[Arrival] = []
+        self.follow_ups: list[Arrival] = []
         self.totals: Totals = {}
         self.changed: list[UUID] = []  # members in buckets with an open live stream
 
@@ -83,7 +83,7 @@ class BatchRows:
             for kind, value in decision.identities.items():
                 self.identities[arrival.member_id, kind] = (arrival, value)
         if decision.follow_ups:
-            self.onward += [arrival_of_onward(arrival, follow_up, self._at) for follow_up in decision.follow_ups]
+            self.follow_ups += [follow_up_arrival(arrival, follow_up, self._at) for follow_up in decision.follow_ups]
         if decision.taken_over is not None:
             former_id = member_id_of(arrival.org_id, decision.taken_over)
             former = (bucket_of(former_id), former_id)

@@ -27,7 +27,7 @@ from plaudit.core.ids import derived_id
 from plaudit.core.member import Member, Progress
 from plaudit.core.periods import local_day
 from plaudit.core.program import Program
-from plaudit.engine.arrival import Arrival, arrival_of_onward, logged, timer_arrival
+from plaudit.engine.arrival import Arrival, follow_up_arrival, logged, timer_arrival
 from plaudit.engine.processed import Outcome, outcome_from
 from plaudit.storage.postgres import Connection, snapshot
 from plaudit.storage.programmes import Programme, fetch_version, load_at_version
@@ -282,10 +282,10 @@ class _Simulator:
         if self._campaign_id is not None:
             self._follow(arrival, self._campaign_id, other)
         followed = {follow_up.event_id for follow_up in was.follow_ups} if was is not None else set[UUID]()
-        for onward in other.follow_ups:
-            sent = arrival_of_onward(arrival, onward, arrival.received_at)
+        for follow_up in other.follow_ups:
+            sent = follow_up_arrival(arrival, follow_up, arrival.received_at)
             there = self._would.get(sent.member_id) or self._was.get(sent.member_id)
-            if onward.event_id not in followed and there is not None:
+            if follow_up.event_id not in followed and there is not None:
                 self._would[sent.member_id] = there
                 self._fall_due(sent, sent.occurred_at, {})
                 self._would_be(sent, sent.event(), None)

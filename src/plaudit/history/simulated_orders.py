@@ -49,8 +49,8 @@ class Orders:
     def as_would_be(self, event: Event) -> Event | None:
         """Return an event of the log as it would be; None if it would not."""
         if event.event_id in self._followed:
-            onward = self._would_follow.get(event.event_id)
-            return None if onward is None else structs.replace(event, data=onward.data)
+            follow_up = self._would_follow.get(event.event_id)
+            return None if follow_up is None else structs.replace(event, data=follow_up.data)
         if event.kind == REVERSAL and (of := UUID(str(event.data["transactionId"]))) in self._posted:
             return _reversal_of(self._would_be_posted.get(of), event)
         return event

@@ -99,9 +99,9 @@ async def left_of(connection: Connection, row: Row) -> tuple[Posting, ...]:
     users = await remaining_users(connection, row["org_id"], row["user_id"])
     ids = [member_id_of(row["org_id"], user) for user in users]
     keys = [bucket_of(id_) for id_ in ids], ids
-    onward = await connection.fetch(_SQL.reversed_onward, *keys, row["transaction_id"]) if ids else []
+    reversals = await connection.fetch(_SQL.reversals_after_merge, *keys, row["transaction_id"]) if ids else []
     rows = await of_metric(connection, row["member_id"], row["metric"])
-    return parts_left(row, rows, [dict(record) for record in onward])
+    return parts_left(row, rows, [dict(record) for record in reversals])
 
 
 async def of_metric(connection: Connection, member_id: UUID, metric_id: str) -> list[Row]:

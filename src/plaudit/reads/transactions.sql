@@ -46,7 +46,7 @@ WHERE event_ids.event_id = $2 AND transactions.org_id = $1 AND cause_kind = $3 O
 -- The transactions of a member's metric, in their order: who paid for what is read off their postings on lots.
 SELECT * FROM transactions WHERE bucket = $1 AND member_id = $2 AND metric = $3 ORDER BY position, ordinal;
 
--- name: reversed_onward
+-- name: reversals_after_merge
 -- What reversed a transaction at these members, into whom its own was merged.
 SELECT t.* FROM unnest($1::smallint[], $2::uuid[]) AS asked (bucket, member_id)
     JOIN transactions AS t USING (bucket, member_id) WHERE reverses = $3 ORDER BY created_at, position, ordinal;

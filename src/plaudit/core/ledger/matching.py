@@ -159,17 +159,17 @@ def reversals_by(rows: Iterable[Row]) -> dict[UUID, list[Row]]:
     return found
 
 
-def parts_left(row: Row, rows: Iterable[Row], onward: Iterable[Row] = ()) -> tuple[Posting, ...]:
+def parts_left(row: Row, rows: Iterable[Row], after_merge: Iterable[Row] = ()) -> tuple[Posting, ...]:
     """Return the postings of a debit without what its reversals have given back to their lots; those of a credit.
 
-    `onward` are reversals at the remaining member, where lots have other numbers and are matched by their expiries.
+    `after_merge` are reversals at the remaining member, where lots have other numbers and are matched by their expiries.
     """
     parts = details_of(row).parts
     if row["amount"] > 0:
         return parts
     own = [record for record in rows if record["reverses"] == row["transaction_id"]]
     back: Counter[Any] = Counter()
-    for named, reversals in ((_lot_of, own), (_expiry_of, onward)):
+    for named, reversals in ((_lot_of, own), (_expiry_of, after_merge)):
         for part in (part for reversal in reversals for part in details_of(reversal).parts if part.lot != DEBT):
             back[named(part)] += part.amount
     left: list[Posting] = []
