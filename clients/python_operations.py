@@ -41,8 +41,8 @@ class Method(Struct, frozen=True):
         asynchronous = "async " if waits and sends == "send" else ""
         returned = result
         if sends != "send":
-            iterator = "AsyncIterator" if waits else "Iterator"
-            returned = f"{iterator}[{'ServerEvent' if sends == 'stream_events' else 'str'}]"
+            generator = "AsyncGenerator" if waits else "Generator"  # which can be closed before its end
+            returned = f"{generator}[{'ServerEvent' if sends == 'stream_events' else 'str'}]"
         parameters = ["self", *self._positional(waits=waits)]
         if self._keywords():
             parameters += ["*", *self._keywords()]
@@ -222,7 +222,7 @@ def _module(name: str, tag: str, sides: dict[Side, list[Method]], *, waits: bool
 
 def _imports(body: str, *, waits: bool) -> str:
     abstract = [
-        name for name in ("AsyncIterable", "AsyncIterator", "Iterable", "Iterator", "Mapping", "Sequence")
+        name for name in ("AsyncGenerator", "AsyncIterable", "Generator", "Iterable", "Mapping", "Sequence")
         if re.search(rf"\b{name}\[", body)
     ]  # fmt: skip
     lines = [f"from collections.abc import {', '.join(abstract)}"] if abstract else []

@@ -1,7 +1,7 @@
 """How the clients for asyncio send: with retries where they are safe."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, ParamSpec, Self, TypeVar
 
 import httpx
@@ -60,7 +60,7 @@ class AsyncTransport:
             await asyncio.sleep(requests.retry_delay(attempt, retry_after))
         raise AssertionError("unreachable")
 
-    async def stream(self, request: Request[Any]) -> AsyncIterator[str]:
+    async def stream(self, request: Request[Any]) -> AsyncGenerator[str]:
         """Send a request and yield the lines of its response as they come. Raises PlauditError."""
         timeout = httpx.Timeout(self._timeout, read=SILENCE_SECONDS)
         try:
@@ -78,7 +78,7 @@ class AsyncTransport:
         except httpx.TransportError as error:
             raise requests.unreachable(error) from error
 
-    async def stream_events(self, request: Request[Any]) -> AsyncIterator[ServerEvent]:
+    async def stream_events(self, request: Request[Any]) -> AsyncGenerator[ServerEvent]:
         """Send a request and yield the server-sent events of its response as they come. Raises PlauditError."""
         parser = EventParser()
         async for line in self.stream(request):
@@ -88,7 +88,7 @@ class AsyncTransport:
 
     async def iterate(
         self, list_page: Callable[P, Awaitable[Page[T]]], *args: P.args, **kwargs: P.kwargs
-    ) -> AsyncIterator[T]:
+    ) -> AsyncGenerator[T]:
         """Yield the items of all pages of a list: `iterate(plaudit.list_campaigns, status="active")`."""
         arguments: dict[str, Any] = dict(kwargs)
         while True:

@@ -1,6 +1,6 @@
 """Responses that come bit by bit: server-sent events (HTML, section 9.2)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Any
 
 import msgspec
@@ -45,7 +45,7 @@ class EventParser:
         return ServerEvent(self._id, event or "message", msgspec.json.decode("\n".join(data)))
 
 
-def events_in(lines: Iterable[str]) -> Iterator[ServerEvent]:
+def events_in(lines: Iterable[str]) -> Generator[ServerEvent]:
     """Yield the events of a stream."""
     parser = EventParser()
     for line in lines:

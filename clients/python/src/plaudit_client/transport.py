@@ -1,7 +1,7 @@
 """How the synchronous clients send: with retries where they are safe."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, ParamSpec, Self, TypeVar
 
 import httpx
@@ -60,7 +60,7 @@ class Transport:
             time.sleep(requests.retry_delay(attempt, retry_after))
         raise AssertionError("unreachable")
 
-    def stream(self, request: Request[Any]) -> Iterator[str]:
+    def stream(self, request: Request[Any]) -> Generator[str]:
         """Send a request and yield the lines of its response as they come. Raises PlauditError."""
         timeout = httpx.Timeout(self._timeout, read=SILENCE_SECONDS)
         try:
@@ -77,11 +77,11 @@ class Transport:
         except httpx.TransportError as error:
             raise requests.unreachable(error) from error
 
-    def stream_events(self, request: Request[Any]) -> Iterator[ServerEvent]:
+    def stream_events(self, request: Request[Any]) -> Generator[ServerEvent]:
         """Send a request and yield the server-sent events of its response as they come. Raises PlauditError."""
         yield from events_in(self.stream(request))
 
-    def iterate(self, list_page: Callable[P, Page[T]], *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+    def iterate(self, list_page: Callable[P, Page[T]], *args: P.args, **kwargs: P.kwargs) -> Generator[T]:
         """Yield the items of all pages of a list: `iterate(plaudit.list_campaigns, status="active")`."""
         arguments: dict[str, Any] = dict(kwargs)
         while True:
