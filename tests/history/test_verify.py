@@ -151,7 +151,7 @@ BROKEN = {
         "current 2, longest 0",
     ),
     "every held amount exists": (
-        [BOOK.format("jsonb_set(book::jsonb, '{2,0,3,0,0}', '77')::json")], "5 of lot 77 are held, and it has 0",
+        [BOOK.format("jsonb_set(book::jsonb, '{2,0,3,0,0}', '77')::json")], "5 of lot 77 are held, but the lot contains 0",
     ),
     "nothing below its metric's minimum is available": (
         ["UPDATE balances SET book = jsonb_set(book::jsonb, '{2,0,1}', '31')::json WHERE metric = 'xp' AND " + ANN],

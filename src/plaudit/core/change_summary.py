@@ -1,4 +1,4 @@
-"""What an achievement changed, as members see it: metrics, items and moves, before and after."""
+"""The changes of one cause as members see them: balances before and after, products, and moves."""
 
 from collections.abc import Iterable
 
@@ -18,7 +18,7 @@ class BalanceChange(Struct, frozen=True):
 
 
 class ChangeSummary(Struct, frozen=True, omit_defaults=True):
-    """Balances before and after by metric (scaled integers); items with quantities, negative for lost ones; moves."""
+    """Balances before and after, by metric (scaled integers); products with quantities, negative if lost; moves."""
 
     metrics: dict[str, tuple[int, int]] = {}
     items: tuple[ProductChange, ...] = ()
@@ -27,13 +27,13 @@ class ChangeSummary(Struct, frozen=True, omit_defaults=True):
 
 def summarise(
     cause: Cause,
-    moved: Iterable[BalanceChange | Transaction],
+    balance_changes: Iterable[BalanceChange | Transaction],
     items: Iterable[ProductChange],
     moves: Iterable[Move],
 ) -> ChangeSummary:
-    """Return what one cause changed. `moves` are those shown with this cause, as moves have no cause of their own."""
+    """Return the changes of one cause, with these `moves`: a move does not have a cause, so the caller selects them."""
     metrics: dict[str, tuple[int, int]] = {}
-    for balance_change in moved:
+    for balance_change in balance_changes:
         if balance_change.cause == cause and balance_change.amount:
             before = (
                 metrics[balance_change.metric][0]
@@ -45,5 +45,5 @@ def summarise(
 
 
 def summarise_decision(decision: Decision, cause: Cause) -> ChangeSummary:
-    """Return what a cause changed in a decision, with the moves that followed."""
+    """Return the changes of a cause in a decision, with all of the decision's moves."""
     return summarise(cause, decision.transactions, decision.items, decision.moves)

@@ -1,7 +1,7 @@
-"""Trees of conditions, compiled once to small objects that both judge and explain.
+"""Trees of conditions, compiled once to small objects that evaluate them and record the values for explanations.
 
 A tree is a list (all must hold), `{"and": […]}`, `{"or": […]}`, `{"not": …}`, `{"expression": "…"}`, or one condition
-`{"field", "operator", "value"}`. Leaves are numbered in the order of writing; a trace names them by number.
+`{"field", "operator", "value"}`. Leaves are numbered in the order in which they are written; traces use the numbers.
 """
 
 from typing import Any, Protocol, cast
@@ -16,15 +16,15 @@ from .operators import OPERATORS, Compare, Operator, OperatorError, Search
 
 DEPTH_MAX = 16
 LEAVES_MAX = 200
-ERRORS_MAX = 50  # of a tree that are told
-ACTUAL_TEXT_MAX = 64  # longer texts are cut in the trace
-_SHORT = frozenset({int, float, bool, type(None)})  # what a trace keeps as it is
+ERRORS_MAX = 50  # errors of a tree that are reported
+ACTUAL_TEXT_MAX = 64  # characters of a text in the trace
+_SHORT = frozenset({int, float, bool, type(None)})  # types that a trace stores unchanged
 
 
 class ConditionError(ValueError):
-    """A tree that cannot be compiled: `field` is the path of the invalid part, the message what it must be.
+    """An invalid part of a tree: `field` is its path, and the message says what it must be.
 
-    `further` are the other invalid parts.
+    `further` has the errors of the tree's other invalid parts.
     """
 
     def __init__(self, field: str, sentence: str) -> None:
@@ -37,7 +37,7 @@ class Condition(Protocol):
     """One node of a compiled tree."""
 
     def holds(self, scope: Scope, checks: list[ConditionCheck]) -> bool:
-        """Return whether it holds; append each evaluated leaf to `checks`, with its value."""
+        """Return whether the condition holds; append each evaluated leaf to `checks`, with the value it read."""
         ...
 
 
@@ -58,18 +58,18 @@ class Leaf:
 
     def holds(self, scope: Scope, checks: list[ConditionCheck]) -> bool:
         try:
-            found = self._get(scope)
-            held = any(map(self._compare, found or (MISSING,))) if self._several else self._compare(found)
+            value = self._get(scope)
+            held = any(map(self._compare, value or (MISSING,))) if self._several else self._compare(value)
         except BaseException as problem:
             if must_pass(problem):
                 raise
-            found, held = sentence_of(problem), False
-        checks.append(ConditionCheck(self.number, held, found if found.__class__ in _SHORT else _for_trace(found)))
+            value, held = sentence_of(problem), False
+        checks.append(ConditionCheck(self.number, held, value if value.__class__ in _SHORT else _for_trace(value)))
         return held
 
 
 class LongLeaf(Leaf):
-    """A leaf whose work grows with the value it reads: its steps count against the event's budget."""
+    """A leaf whose cost grows with the value it reads: its steps count against the event's budget."""
 
     __slots__ = ("_short", "_steps")
 
@@ -81,20 +81,20 @@ class LongLeaf(Leaf):
 
     def holds(self, scope: Scope, checks: list[ConditionCheck]) -> bool:
         try:
-            found = self._get(scope)
+            value = self._get(scope)
             if self._several:
-                scope.budget.spend(len(found) + sum(map(self._steps, found)))
-                held = any(map(self._compare, found or (MISSING,)))
+                scope.budget.spend(len(value) + sum(map(self._steps, value)))
+                held = any(map(self._compare, value or (MISSING,)))
             else:
-                kind = found.__class__
-                if kind not in _SHORT and (kind is not str or len(found) > self._short):
-                    scope.budget.spend(self._steps(found))
-                held = self._compare(found)
+                kind = value.__class__
+                if kind not in _SHORT and (kind is not str or len(value) > self._short):
+                    scope.budget.spend(self._steps(value))
+                held = self._compare(value)
         except BaseException as problem:
             if must_pass(problem):
                 raise
-            found, held = str(problem) if isinstance(problem, BudgetSpent) else sentence_of(problem), False
-        checks.append(ConditionCheck(self.number, held, found if found.__class__ in _SHORT else _for_trace(found)))
+            value, held = str(problem) if isinstance(problem, BudgetSpent) else sentence_of(problem), False
+        checks.append(ConditionCheck(self.number, held, value if value.__class__ in _SHORT else _for_trace(value)))
         return held
 
 
@@ -103,7 +103,7 @@ def _one_step(_: Any) -> int:
 
 
 class Formula:
-    """An expression that must be true; if it fails, it is not true."""
+    """An expression that must be true. If it raises, it is not true."""
 
     __slots__ = ("_expression", "number", "source")
 
@@ -114,11 +114,11 @@ class Formula:
 
     def holds(self, scope: Scope, checks: list[ConditionCheck]) -> bool:
         try:
-            found = self._expression.evaluate(scope.names(), scope.budget)
+            value = self._expression.evaluate(scope.names(), scope.budget)
         except ExpressionError as error:
-            found = str(error)
-        checks.append(ConditionCheck(self.number, found is True, _for_trace(found)))
-        return found is True
+            value = str(error)
+        checks.append(ConditionCheck(self.number, value is True, _for_trace(value)))
+        return value is True
 
 
 class All:
@@ -128,7 +128,7 @@ class All:
         self.parts = parts
 
     def holds(self, scope: Scope, checks: list[ConditionCheck]) -> bool:
-        for part in self.parts:  # noqa: SIM110  (a loop: all() would cost a generator on the hottest path)
+        for part in self.parts:  # noqa: SIM110  (all() would need a generator, on the hottest path)
             if not part.holds(scope, checks):
                 return False
         return True
@@ -153,13 +153,13 @@ class Not:
     def holds(self, scope: Scope, checks: list[ConditionCheck]) -> bool:
         refused = scope.refused
         held = self.part.holds(scope, checks)
-        return not held and scope.refused == refused  # what was not looked at is not met, either way
+        return not held and scope.refused == refused  # a condition that the budget left out fails, negated or not
 
 
 class Whole:
-    """A condition that also records the leaves that its result did not need, after those that it did.
+    """A condition that also records the leaves that its result did not need, after those that it needed.
 
-    The others are evaluated separately: they spend nothing of the event's budget, and do not change the result.
+    The others are evaluated with a separate budget, so they cost the event nothing and do not change the result.
     """
 
     __slots__ = ("_condition", "_leaves")
@@ -171,10 +171,10 @@ class Whole:
     def holds(self, scope: Scope, checks: list[ConditionCheck]) -> bool:
         held = self._condition.holds(scope, checks)
         seen = {check.leaf for check in checks}
-        apart = scope.apart()
+        separate = scope.with_own_budget()
         for leaf in self._leaves:
             if leaf.number not in seen:
-                leaf.holds(apart, checks)
+                leaf.holds(separate, checks)
         return held
 
 
@@ -194,7 +194,7 @@ ALWAYS = All(())
 
 
 def compile_conditions(tree: Any, at: str = "conditions") -> tuple[Condition, list[Leaf | Formula]]:
-    """Return the compiled tree and its leaves by number. Raise ConditionError naming the invalid part.
+    """Return the compiled tree and its leaves in order. Raise ConditionError for an invalid part.
 
     None and `{}` always hold.
     """
@@ -229,7 +229,7 @@ def _compiled(tree: Any, at: str, depth: int, leaves: list[Leaf | Formula]) -> C
 
 
 def _only(node: All) -> Condition:
-    """Return the only item of a list of one: one call less per event."""
+    """Return the item of a list of one, which saves a call per event."""
     return node.parts[0] if len(node.parts) == 1 else node
 
 
@@ -289,13 +289,13 @@ def _leaf(node: dict[str, Any], at: str, number: int) -> Leaf:
         raise ConditionError(f"{at}.value", f"{error} (for {operator.name})") from None
 
 
-def _for_trace(found: Any) -> Any:
-    """Return a value as a trace stores it: short, and never a whole document."""
-    if isinstance(found, str):
-        return found if len(found) <= ACTUAL_TEXT_MAX else found[: ACTUAL_TEXT_MAX - 1] + "…"
-    if isinstance(found, dict):
+def _for_trace(value: Any) -> Any:
+    """Return a value in the short form that a trace stores."""
+    if isinstance(value, str):
+        return value if len(value) <= ACTUAL_TEXT_MAX else value[: ACTUAL_TEXT_MAX - 1] + "…"
+    if isinstance(value, dict):
         return "(an object)"
-    if isinstance(found, list):
-        items = cast("list[Any]", found)
+    if isinstance(value, list):
+        items = cast("list[Any]", value)
         return [_for_trace(item) for item in items[:5]] + ([f"… {len(items)} in all"] if len(items) > 5 else [])
-    return None if found is MISSING else found
+    return None if value is MISSING else value

@@ -35,26 +35,27 @@ from .member import RENEWED, Member, earliest_due, groups_of
 from .periods import local_day
 from .program import CASCADE_EVENTS_MAX, Audience, Effect, Program
 
-WHOLE = ~0  # the number of a part that has no others beside it under its cause
+WHOLE = ~0  # the number of a part that is the only one of its cause
 
 
 class EffectPlace(Struct, frozen=True, gc=False):
-    """An effect's place: (cause, step, index). Together with the event it gives the effect's id."""
+    """An effect's place: cause, step and index. Effects' ids are derived from it and the event."""
 
     cause: Cause
     step: int
     index: int
 
 
-ApplyEffect = Callable[["Context", EffectPlace, Any], EffectTrace]  # the last is the effect's compiled settings
+ApplyEffect = Callable[["Context", EffectPlace, Any], EffectTrace]  # the last argument: the compiled settings
 NO_EFFECTS: Mapping[str, ApplyEffect] = {}
 
 
 class EventMatches:
-    """What an event has counted for so far. However many triggers of a step hold, it counts once.
+    """What an event has counted for so far: it counts once for a step, however many triggers of the step match.
 
-    `counted` are campaigns and documents of mechanics with the step; `closed` are campaigns of steps for which it counts no more, and the
-    step that it has counted for: one of a sequential campaign, and one round of any. `groups` are the exclusive groups that have their winner.
+    `counted` has the campaigns and mechanics' documents, each with the step. `closed` has the campaigns for which the event
+    does not count again, with the step that it counted for: an event counts for one step of a sequential campaign, and in
+    one round of any campaign. `groups` has the exclusive groups that have a winner.
     """
 
     __slots__ = ("closed", "counted", "groups")
@@ -66,10 +67,10 @@ class EventMatches:
 
 
 class Context:
-    """The mutable state of one call of `decide`, visible to nothing else.
+    """The mutable state of one decision, visible to nothing else.
 
-    `refused` holds the claims that could not be had; every other claim is taken as granted (the engine asks again
-    with what was refused, see `engine/process`). `appliers` are what applies the effects, by their types; a context
+    `refused` contains the ids of the claims that failed; every other claim is assumed to succeed (if one fails, the engine
+    decides again with its id: see `engine/process`). `appliers` are the functions that apply effects, by type; a context
     that only evaluates conditions has none.
     """
 
@@ -115,7 +116,7 @@ class Context:
         appliers: Mapping[str, ApplyEffect] = NO_EFFECTS,
     ) -> None:
         self.program = program
-        self.broken = broken  # the parts that raised when this decision was made before
+        self.broken = broken  # the parts that raised in earlier attempts at this decision
         self.member = member.working_copy()
         for kind, renewed in RENEWED.items():
             states = self.member.states.get(kind)
@@ -126,7 +127,7 @@ class Context:
                         states[document_id] = renewed(documents[document_id], state)
         self.root_event = event
         self.event = event
-        self.now: datetime = event.occurred_at  # of the event: the only time that deciding knows
+        self.now: datetime = event.occurred_at  # the only time that a decision uses
         self.scope = Scope(event, self.member, program.metrics, program.mechanics, program.products)
         self.queue: deque[Event] = deque()
         self.trace: list[Trace] = []
@@ -142,8 +143,8 @@ class Context:
         self.taken_over: str | None = None
         self.withdrawn: Withdrawn | None = None
         self.group_changes: dict[str, int] = {}  # how often each group of members was entered or left
-        self.changed_parts: set[str] = set()  # which parts of the member have changed, by the scopes' names
-        self.is_silent = False  # imports of the past trigger nothing and notify no one (see CommandType)
+        self.changed_parts: set[str] = set()  # the member's parts that have changed, by their names in scopes
+        self.is_silent = False  # imports and backfills trigger nothing and notify no one (see CommandType)
         self.triggers_nothing = False
         self._appliers = appliers
         self._matches: EventMatches | None = None
@@ -152,7 +153,7 @@ class Context:
         self._day: date | None = None
 
     def switch_to(self, event: Event) -> None:
-        """Make `event` the one that conditions, formulas and ids refer to."""
+        """Make `event` the event that conditions, formulas and ids refer to."""
         self.event = event
         self._matches = None
         program = self.program
@@ -176,15 +177,15 @@ class Context:
         """Return whether the member belongs to an audience."""
         return audience.includes(groups_of(self.member))
 
-    def write_profile(self, attributes: Mapping[str, Any], names: Mapping[str, str | None] | None = None) -> None:
-        """Set fields of the profile, and the names that the member is found by; None takes one away.
+    def write_profile(self, attributes: Mapping[str, Any], identities: Mapping[str, str | None] | None = None) -> None:
+        """Set profile fields, and identities by which the member can be looked up; None removes one.
 
-        A name is a field like any other to whoever looks: conditions, criteria, templates.
+        Identities are also profile fields, so conditions, criteria and templates can read them.
         """
-        names = names or {}
-        kept = {**self.member.attributes, **attributes, **names}
-        self.member.attributes = {name: value for name, value in kept.items() if value is not None}
-        self.identities = names or self.identities
+        identities = identities or {}
+        updated = {**self.member.attributes, **attributes, **identities}
+        self.member.attributes = {name: value for name, value in updated.items() if value is not None}
+        self.identities = identities or self.identities
         self.scope.forget_names()
 
     def effect_id(self, place: EffectPlace, part: str = "") -> UUID:
@@ -194,7 +195,7 @@ class Context:
     def claim(
         self, kind: ClaimKind, key: str, *, claim_id: UUID, quantity: int = 1, maximum: int | None = None
     ) -> Refusal | None:
-        """Count on something scarce: None when it can be had, else why not."""
+        """Claim something scarce. Return the refusal if the claim is known to fail, or None."""
         self.claims.append(Claim(claim_id, kind, key, quantity, maximum))
         return REFUSAL_OF_CLAIM[kind] if claim_id in self._refused else None
 
@@ -214,47 +215,47 @@ class Context:
             raise as_broken(problem, self._part(place.cause, place.step, place.index)) from None
 
     def apply_effect(self, effect: Effect, place: EffectPlace) -> EffectTrace:
-        """Apply an effect as part of another, or of a command: if it raises, the whole is refused."""
+        """Apply an effect as part of another effect or of a command, which is refused if the effect raises."""
         return self._appliers[effect.type](self, place, effect.settings)
 
     def contain(self, work: Callable[..., Trace | None], *arguments: Any, cause: Cause, number: int = WHOLE) -> bool:
-        """Run a part of the decision and record its trace. Return False if it had raised before."""
+        """Run a part of the decision and append its trace. Return False if it raised in an earlier attempt."""
         if self.broken and self.is_broken(cause, number):
             return False
         try:
-            found = work(self, *arguments)
+            trace = work(self, *arguments)
         except BaseException as problem:
             raise self.as_broken(problem, cause, number) from None
-        if found is not None:
-            self.trace.append(found)
+        if trace is not None:
+            self.trace.append(trace)
         return True
 
     def is_broken(self, cause: Cause, number: int = WHOLE, step: int = 0) -> bool:
-        """Whether a part raised when this decision was made before; then it is put down as refused.
+        """Return whether a part raised in an earlier attempt; if so, append its refusal to the trace.
 
-        Ask only if there is anything in `broken`. `number` is one that no effect has: negative.
+        To save time, call this only if `broken` is not empty. `number` is negative, so that no effect has it.
         """
         problem = self.broken.get(self._part(cause, step, number))
         if problem is None:
             return False
-        told = {"problem": sentence_of(problem)}
+        progress = {"problem": sentence_of(problem)}
         trigger = self.event.trigger if self.event.depth else None
-        self.trace.append(Trace(cause.logged, step, ~number, Refusal.evaluation_failed, [], [], trigger, told))
+        self.trace.append(Trace(cause.logged, step, ~number, Refusal.evaluation_failed, [], [], trigger, progress))
         return True
 
     def as_broken(self, problem: BaseException, cause: Cause, number: int = WHOLE, step: int = 0) -> BaseException:
-        """Return the exception to raise for a part's exception: the decision restarts without it (see `contained`)."""
+        """Return the exception to raise for a part's exception: the event is decided again without the part."""
         return as_broken(problem, self._part(cause, step, number))
 
     def _part(self, cause: Cause, step: int, number: int) -> BrokenPart:
         return (self.event.event_id, cause, step, number)
 
     def has_listeners(self, trigger: str) -> bool:
-        """Return whether a campaign or another system listens to an engine event."""
+        """Return whether a campaign or a webhook listens to an engine trigger."""
         return trigger in self.program.listeners or trigger in self.program.outbound
 
     def emit(self, trigger: str, data: dict[str, Any], cause: Cause) -> None:
-        """Queue an engine event for the campaigns that listen to it, and a message for the webhooks that want it."""
+        """Queue an engine event for the campaigns that listen to it, and a message for the webhooks that subscribe."""
         if self.is_silent:
             return
         self.messages += [Message(name, data) for name in self.program.outbound.get(trigger, ())]
@@ -282,10 +283,10 @@ class Context:
         )
 
     def build_decision(self, refusal: RefusalCode | None = None) -> Decision:
-        """Return the decision."""
+        """Return the decision, after updating the member's sequence and next due time."""
         self.member.sequence += 1
         self.member.due_at = earliest_due(self.member)
-        return Decision(  # by place: so many names would take longer to tell apart than all else here
+        return Decision(  # positional: so many keyword arguments would take longer than everything else here
             self.root_event.event_id,
             self.member,
             refusal,

@@ -1,4 +1,4 @@
-"""The core's result: a Decision and its facts. Facts say what follows; the engine carries them out."""
+"""The core's result: a Decision and its facts. A fact states a result; the engine stores it or acts on it."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,9 +13,9 @@ from .contained import Fault
 from .ledger.lots import Posting
 from .member import Member
 
-RefusalCode = str  # a `Refusal`, or a refusal of a mechanic
+RefusalCode = str  # a `Refusal`, or a mechanic's refusal
 
-# What codes were called in earlier versions, whose logs still have them. The mechanics add theirs.
+# Codes of earlier versions, which old logs contain, with the current ones. The mechanics add theirs.
 CODES_OF_TODAY: dict[str, str] = {
     "campaign_not_open_yet": "campaign_not_started",
     "campaign_over": "campaign_ended",
@@ -40,48 +40,46 @@ CODES_OF_TODAY: dict[str, str] = {
 class Refusal(StrEnum):
     """Why a campaign or an effect was refused, in order of precedence: the first that applies is reported.
 
-    Mechanics have their own refusals, so a field that may hold any of them is a `RefusalCode`.
+    Mechanics have their own refusals, so a field that can hold any of them is a `RefusalCode`.
     """
 
-    unknown_user = "unknown_user"  # the event: the member does not exist and may not be enrolled by an action
-    member_merged = "member_merged"  # the event: the member was merged into another, to whom it is passed on
-    member_moved_on = "member_moved_on"  # the event: something has happened to the member since it was worked out
-    already_merged = "already_merged"  # the event: a merge of one who has been merged before
-    opted_out = "opted_out"  # the event: the member does not want to take part
-    campaign_in_draft = "campaign_in_draft"  # said by `explain` only: it would have listened
+    unknown_user = "unknown_user"  # of an event: the member does not exist, and actions must not enrol
+    member_merged = "member_merged"  # of an event: it is passed on to the member into whom this one was merged
+    member_moved_on = "member_moved_on"  # of a command: another event was decided after the command was computed
+    already_merged = "already_merged"  # of a merge: the member was merged before
+    opted_out = "opted_out"  # of an action: the member has opted out
+    campaign_in_draft = "campaign_in_draft"  # in explanations only: an active campaign would have listened
     campaign_paused = "campaign_paused"  # likewise
     campaign_not_started = "campaign_not_started"
     campaign_ended = "campaign_ended"
-    not_in_segment = "not_in_segment"  # the campaign, the document of a mechanic or the effect is for others
+    not_in_segment = "not_in_segment"  # the member is outside the audience of a campaign, document or effect
     condition_failed = "condition_failed"
-    evaluation_failed = "evaluation_failed"  # a fault of ours: what raised is refused, and nothing else
-    cascade_cycle = "cascade_cycle"  # the campaign is already one of the causes of this very event
+    evaluation_failed = "evaluation_failed"  # a fault of the server: only the part that raised is refused
+    cascade_cycle = "cascade_cycle"  # the campaign is already one of the causes of this event
     cascade_too_deep = "cascade_too_deep"
     cascade_too_wide = "cascade_too_wide"
     campaign_between_occurrences = "campaign_between_occurrences"
-    not_enrolled = "not_enrolled"  # the campaign asks to be joined
+    not_enrolled = "not_enrolled"  # the campaign requires enrolment
     event_before_enrolment = "event_before_enrolment"
     step_locked = "step_locked"
     step_already_completed = "step_already_completed"
-    event_counted = (
-        "event_counted"  # another trigger of the step held, or the event has counted for this campaign before
-    )
+    event_counted = "event_counted"  # another trigger of the step matched, or the event has already counted
     goal_field_missing = "goal_field_missing"
     goal_value_already_counted = "goal_value_already_counted"
-    goal_window_closed = "goal_window_closed"  # a late event, of a window that is no longer looked at
+    goal_window_closed = "goal_window_closed"  # the event is late, and its window is no longer remembered
     exclusive_group_taken = "exclusive_group_taken"
-    processing_stopped = "processing_stopped"  # by a rule of the campaign that goes first
+    processing_stopped = "processing_stopped"  # by an earlier rule of the campaign
     limit_per_member_reached = "limit_per_member_reached"
     limit_per_period_reached = "limit_per_period_reached"
     cooldown_running = "cooldown_running"
     limit_overall_reached = "limit_overall_reached"
-    amount_not_a_number = "amount_not_a_number"  # a formula failed on this event's data, or gave something else
+    amount_not_a_number = "amount_not_a_number"  # the formula failed on this event's data, or returned no number
     amount_out_of_range = "amount_out_of_range"
     metric_not_found = "metric_not_found"
     balance_insufficient = "balance_insufficient"  # a debit would take the balance below its metric's minimum
     balance_at_maximum = "balance_at_maximum"
     earning_cap_reached = "earning_cap_reached"  # the transaction of 0 says when the next period begins
-    reversal_too_large = "reversal_too_large"  # no more of it than there was can be taken back
+    reversal_too_large = "reversal_too_large"  # more than is left of the transaction
     hold_not_found = "hold_not_found"
     reward_not_found = "reward_not_found"
     reward_inactive = "reward_inactive"
@@ -97,12 +95,12 @@ class Refusal(StrEnum):
     pool_not_found = "pool_not_found"
     pool_inactive = "pool_inactive"
     pool_empty = "pool_empty"
-    coupon_redeemed = "coupon_redeemed"  # what has been used cannot be withdrawn
+    coupon_redeemed = "coupon_redeemed"  # a used coupon cannot be withdrawn
     coupon_not_found = "coupon_not_found"
 
     @classmethod
     def _missing_(cls, value: object) -> "Refusal | None":
-        """Return today's code for a code in an earlier version's log."""
+        """Return the current refusal for an earlier version's code."""
         code = CODES_OF_TODAY.get(value) if isinstance(value, str) else None
         return None if code is None else cls(code)
 
@@ -110,10 +108,10 @@ class Refusal(StrEnum):
 class ClaimKind(StrEnum):
     """The kinds of scarce resources, in the order in which they are locked."""
 
-    cap = "cap"  # a campaign's limit overall; `key` is the campaign
-    stock = "stock"  # `key` is the product
-    code = "code"  # `key` is the pool
-    unused = "unused"  # a code that is to be withdrawn, and must not have been redeemed: `key` is `pool/code`
+    cap = "cap"  # a campaign's overall limit; `key` is the campaign's id
+    stock = "stock"  # `key` is the product's id
+    code = "code"  # `key` is the pool's id
+    unused = "unused"  # a code to withdraw, which must not have been redeemed; `key` is `pool/code`
 
 
 REFUSAL_OF_CLAIM: dict[ClaimKind, Refusal] = {
@@ -131,15 +129,15 @@ class Claim(Struct, frozen=True):
     kind: ClaimKind
     key: str
     quantity: int
-    maximum: int | None = None  # of a cap or a stock: how many there may be in all
+    maximum: int | None = None  # for a cap or a stock: the number available in all
 
 
 class Transaction(Struct, frozen=True, gc=False):
-    """A transaction of one member's books: `amount` (signed) and `balance_after`, both scaled integers of `metric`.
+    """A transaction in the ledger: `amount` (signed) and `balance_after`, both scaled integers of `metric`.
 
-    `postings` are its postings on lots, where the metric keeps them. An `amount` of 0 carries the `refusal` that stopped
-    an award, and `next_at`, when it may succeed again. `reverses` is the transaction that it takes back. `lifetime` is
-    what a merge moves of what was ever earned, beside what is left of it.
+    `postings` exist if the balance is kept in lots. An `amount` of 0 has the `refusal` that stopped the award, and
+    `next_at`, when it can succeed again. `reverses` is the id of the transaction that this one reverses. `lifetime`, in a
+    merge, is the change of the member's lifetime amount, which can differ from `amount`.
     """
 
     transaction_id: UUID
@@ -159,7 +157,7 @@ class Transaction(Struct, frozen=True, gc=False):
 
 
 class TransactionDetails(Struct, frozen=True, omit_defaults=True):
-    """What the ledger stores of a transaction apart from its amount."""
+    """The details of a transaction that the ledger stores as JSON. `parts` are its postings."""
 
     parts: tuple[Posting, ...] = ()
     refusal: Refusal | None = None
@@ -168,7 +166,7 @@ class TransactionDetails(Struct, frozen=True, omit_defaults=True):
 
 
 class FollowUp(Struct, frozen=True, kw_only=True):
-    """An event that follows from this one, usually for another member; it enters the inbox with the commit."""
+    """An event that follows from a decision, usually for another member. The commit adds it to the inbox."""
 
     event_id: UUID
     user_id: str
@@ -180,7 +178,7 @@ class FollowUp(Struct, frozen=True, kw_only=True):
 
 
 class Message(Struct, frozen=True):
-    """A message for other systems: a trigger that was fired, or the data of `call_webhook`."""
+    """A message for other systems: an engine trigger that fired, or the data of a `call_webhook` effect."""
 
     type: str
     data: dict[str, Any]
@@ -188,10 +186,10 @@ class Message(Struct, frozen=True):
 
 
 class IssuedCoupon(Struct, frozen=True):
-    """A coupon issued to a member. A unique code comes from its claim; a shared one is in `code`."""
+    """A coupon issued to a member. A unique code is taken by its claim; a shared or imported code is in `code`."""
 
     coupon_id: UUID
-    origin_id: str  # the reward or the product that it came from
+    origin_id: str  # the id of the reward, product or pool that it comes from
     pool_id: str | None
     code: str | None
     cause: Cause
@@ -228,7 +226,7 @@ class ProductChange(Struct, frozen=True, array_like=True):
 
 
 class Move(Struct, frozen=True, array_like=True):
-    """A move between places of a mechanic's document, by their ids; None is below the first."""
+    """A member's move between the places of a mechanic's document, such as rungs, by their ids. None: no place."""
 
     document_id: str
     before: str | None
@@ -236,7 +234,7 @@ class Move(Struct, frozen=True, array_like=True):
 
 
 class ConditionCheck(Struct, frozen=True, array_like=True, gc=False):
-    """An evaluated condition: its number in the step's tree, whether it held, and the value read."""
+    """An evaluated condition: its number in the tree of conditions, its result, and the value that it read."""
 
     leaf: int
     held: bool
@@ -244,10 +242,10 @@ class ConditionCheck(Struct, frozen=True, array_like=True, gc=False):
 
 
 class EffectTrace(Struct, frozen=True, array_like=True, gc=False):
-    """One effect: which (its number in the step), what kept it from happening if anything did, what came of it.
+    """The trace of one effect: its number in the step, the refusal if any, and the outcome.
 
-    `outcome` is small and readable: an amount, an id, or the parts of a grant. `amount` says how an amount came about,
-    where multipliers or limits changed it.
+    `outcome` is small and readable: an amount, an id, or the parts of a grant. `amount` explains how multipliers or
+    limits changed the amount.
     """
 
     index: int
@@ -257,10 +255,11 @@ class EffectTrace(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Trace(Struct, frozen=True, array_like=True, gc=False):
-    """A campaign, or another cause, that met the event, and what became of it. Short: it is written for every event.
+    """The result of an event for a campaign or another cause. Traces are short, because every event writes some.
 
-    `logged` is the cause as the log holds it. `trigger` is set when the campaign met a cascade rather than the event itself; `listener` numbers the trigger of
-    the step that was met, so that an explanation finds the conditions by it.
+    `logged` is the cause in its form in the log. `trigger` is set if the campaign met an engine event of the cascade and
+    not the event itself. `listener` is the number of the matching trigger of the step, by which explanations find the
+    conditions.
     """
 
     logged: LoggedCause
@@ -279,20 +278,21 @@ class Trace(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Withdrawn(Struct, frozen=True):
-    """What a rollback takes out of the tables beside what is decided on: coupons and notifications, by their ids.
+    """What a rollback removes from tables outside the member's state: coupons and notifications, by their ids.
 
-    `given_back` is what can be had by others again: how much, by kind and key.
+    `returned` lists the claims that become available to others: kind, key and quantity.
     """
 
     coupons: tuple[UUID, ...] = ()
     notifications: tuple[UUID, ...] = ()
-    given_back: tuple[tuple[ClaimKind, str, int], ...] = ()
+    returned: tuple[tuple[ClaimKind, str, int], ...] = ()
 
 
 class Decision(Struct, frozen=True, gc=False):
-    """What follows from one event. `member` is the member afterwards; `refusal` is set when the event was rejected.
+    """The result of one event. `member` is the member's new state; `refusal` is set if the event was rejected.
 
-    `taken_over` is the user whose coupons, names and the like become the member's with it (see `merging`).
+    `taken_over` is the user id of a merged member, whose coupons, identities and so on become this member's (see
+    `commands/takeover`).
     """
 
     event_id: UUID

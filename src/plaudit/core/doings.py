@@ -1,4 +1,4 @@
-"""What a campaign has done, and the logged events that are decided again without it."""
+"""The input of a rollback: which results of a campaign to undo, and the logged events to decide again without it."""
 
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +10,7 @@ from .program import Program
 
 
 class Doings(Struct, frozen=True):
-    """A campaign's results between two instants, by the events' own times; or for one event."""
+    """The results of a campaign that a rollback covers: those of events between two times, or those of one event."""
 
     campaign_id: str
     since: datetime | None = None
@@ -18,17 +18,17 @@ class Doings(Struct, frozen=True):
     of_event: UUID | None = None
 
     def cover(self, event: Event) -> bool:
-        """Return whether what the campaign has made of an event is among them."""
+        """Return whether the campaign's results of an event are covered."""
         if self.of_event is not None:
             return event.event_id == self.of_event
-        after = self.since is None or self.since <= event.occurred_at
-        return after and (self.until is None or event.occurred_at < self.until)
+        is_since = self.since is None or self.since <= event.occurred_at
+        return is_since and (self.until is None or event.occurred_at < self.until)
 
 
 class Happened(Struct, frozen=True):
-    """An event of the log: by which programme it was judged, with which claims refused, and whether it was rejected.
+    """An event of the log, with the programme that decided it, its refused claims, and whether it was rejected.
 
-    Of a takeover, `former` is the log of who was merged into the member, from its beginning to the merge.
+    For a takeover, `former` is the whole log of the member who was merged into this one, up to the merge.
     """
 
     event: Event

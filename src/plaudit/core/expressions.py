@@ -1,4 +1,4 @@
-"""Formulas in use: an expression with a value, and a template that is filled in. `core/formulas` has the language."""
+"""Formulas in use: expressions, and templates with expressions. `core/formulas` implements the language."""
 
 import re
 from collections.abc import Callable
@@ -20,44 +20,44 @@ _FORMULA = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 
 
 class Expression:
-    """A compiled formula. Its steps are also of the `budget` of the event, where there is one."""
+    """A compiled formula. Its steps count against the event's `budget`, if given."""
 
-    __slots__ = ("_value", "source")
+    __slots__ = ("_evaluate", "source")
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self._value = _compiled(source)
+        self._evaluate = _compiled(source)
 
     def evaluate(self, names: Any, budget: Budget | None = None) -> Any:
-        """Return the value as JSON has it. Raises ExpressionError, and nothing else, when it fails on these values."""
-        return plain(self._found(names, budget))
+        """Return the value as JSON. Raise ExpressionError, and nothing else, if the formula fails on these names."""
+        return plain(self._value_of(names, budget))
 
     def amount(self, names: Any, budget: Budget | None = None) -> Number | None:
-        """Return the value as an exact number; None when it is none. Raises ExpressionError when it fails."""
-        found = self._found(names, budget)
-        return found if found.__class__ in NUMBERS else None
+        """Return the value as an exact number, or None if it is not a number. Raise ExpressionError if it fails."""
+        value = self._value_of(names, budget)
+        return value if value.__class__ in NUMBERS else None
 
     def filled(self, names: Any, budget: Budget | None = None) -> str:
-        """Return the value as it stands in a message, and nothing when it fails."""
+        """Return the value as the text for a message, or "" if the formula fails."""
         try:
-            return filled_in(self._found(names, budget))
+            return filled_in(self._value_of(names, budget))
         except ExpressionError:
             return ""
 
-    def _found(self, names: Any, budget: Budget | None) -> Any:
+    def _value_of(self, names: Any, budget: Budget | None) -> Any:
         try:
-            return self._value(Run(names, budget))
+            return self._evaluate(Run(names, budget))
         except FormulaError:
             raise
         except BaseException as problem:
             if must_pass(problem):
                 raise
-            # Whatever else a library raises is of this formula, on these values: nothing else fails with it.
+            # Any other exception of a library also fails only this formula.
             raise ExpressionError(f"could not be evaluated ({type(problem).__name__})") from None
 
 
 class Template:
-    """A text with formulas in `{{ … }}`, filled in with what they come to."""
+    """A text with formulas in `{{ … }}`."""
 
     __slots__ = ("_parts",)
 
@@ -68,7 +68,7 @@ class Template:
         self._parts: list[str | Expression] = [Expression(piece) if i % 2 else piece for i, piece in enumerate(pieces)]
 
     def render(self, names: Any, budget: Budget | None = None) -> str:
-        """Return the text; a formula that fails on these values leaves nothing in its place."""
+        """Return the text with the formulas' values. A formula that fails is replaced by nothing."""
         return "".join(part if isinstance(part, str) else part.filled(names, budget) for part in self._parts)
 
 
@@ -79,12 +79,12 @@ def formulas_in(source: str) -> list[str]:
 
 def must_pass(problem: BaseException) -> bool:
     """Return whether an exception, such as a cancellation, ends the task and must not be caught."""
-    # A cancellation is known by its name, because the core knows nothing of asyncio.
+    # The core must not import asyncio, so a cancellation is recognised by its name.
     ends = isinstance(problem, KeyboardInterrupt | SystemExit | GeneratorExit)
     return ends or type(problem).__name__ == "CancelledError"
 
 
-# A programme is compiled anew with each change, and nearly all its formulas are the same as before.
+# A programme is recompiled after each change, and nearly all of its formulas stay the same.
 @lru_cache(maxsize=8_192)
 def _compiled(source: str) -> Callable[[Run], Any]:
     return compile_tree(parse(source))

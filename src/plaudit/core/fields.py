@@ -1,4 +1,4 @@
-"""Where a condition's field is found: dotted paths into the event's data, and the scopes that reach further."""
+"""Look up the fields that conditions and formulas name: paths into the event's data, or into other scopes."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -13,24 +13,24 @@ from .member import Member
 from .metrics import Metric, to_number
 from .profile_fields import FIELDS, MISSING, ProductLike, computed_fields
 
-# What a path without one of these as its first word means is `data.` and the path.
-# (The mechanics add theirs: see `add_scope`.)
+# A path that starts with none of these is a path into `data`. The mechanics add theirs with `add_scope`.
 SCOPES: dict[str, None] = dict.fromkeys(("data", "event", "metadata", "user", "metrics", "campaigns", "badges"))
-CUSTOM = ("customFields", "custom")  # how the documents address custom fields, which are of the profile
-LISTS: dict[str, None] = dict.fromkeys(("badges",))  # scopes that are lists of ids themselves: fields of the profile
+CUSTOM = ("customFields", "custom")  # how documents refer to custom profile fields
+LISTS: dict[str, None] = dict.fromkeys(("badges",))  # scopes that are lists of ids: profile fields
 EVENT_FIELDS = ("id", "type", "action", "timestamp", "source")
-# The scopes whose first step is an id, and what there is of each.
+# Scopes whose first step is a document's id, with the fields of each document.
 PARTS_OF_NAMED: dict[str, tuple[str, ...]] = {
     "metrics": (), "campaigns": ("completions",),
 }  # fmt: skip
-# The kinds of document that these ids are of.
+# The kinds of these documents.
 KIND_OF_NAMED = {"metrics": "metric", "campaigns": "campaign"}
 
 
 class StateScope(Struct, frozen=True):
-    """A scope of a mechanic: what conditions and formulas see of each of a member's states of a `kind`.
+    """A scope with a mechanic's states, for conditions and formulas.
 
-    `parts` are the keys of what `fields` returns of a compiled document (None: it has gone) and a state.
+    `fields` returns what they can read of a state of this `kind`, given its compiled document (None if deleted) and the
+    state. `parts` are the keys of that dictionary.
     """
 
     kind: str
@@ -42,30 +42,30 @@ _STATE_SCOPES: dict[str, StateScope] = {}
 
 
 def add_scope(name: str, scope: StateScope) -> None:
-    """Let conditions and formulas see the states of a mechanic."""
+    """Add a scope with a mechanic's states, which conditions and formulas can then read."""
     SCOPES[name] = None
     PARTS_OF_NAMED[name], KIND_OF_NAMED[name], _STATE_SCOPES[name] = scope.parts, scope.kind, scope
 
 
 def remove_scope(name: str) -> None:
-    """Take back what `add_scope` has done."""
+    """Remove a scope that `add_scope` added."""
     del SCOPES[name], PARTS_OF_NAMED[name], KIND_OF_NAMED[name], _STATE_SCOPES[name]
 
 
 def add_list(name: str) -> None:
-    """Let conditions and formulas see a field of the profile that lists ids of documents of a mechanic."""
+    """Add a scope that is a list: a profile field with ids of a mechanic's documents."""
     SCOPES[name] = LISTS[name] = None
 
 
 def remove_list(name: str) -> None:
-    """Take back what `add_list` has done."""
+    """Remove a list that `add_list` added."""
     del SCOPES[name], LISTS[name]
 
 
 class Scope:
-    """What conditions and formulas can see: one event and one member, in the words of the API.
+    """The event and the member that conditions and formulas can read, with the API's names.
 
-    `budget` is what they may spend: of all that follows from one event, unless it is given another.
+    `budget` limits their cost. The event and all events that it causes share one budget.
     """
 
     __slots__ = ("_budget", "_names", "event", "mechanics", "member", "metrics", "products")
@@ -89,32 +89,32 @@ class Scope:
 
     @property
     def budget(self) -> Budget:
-        """What may be spent; few conditions spend anything, so it is made when it is asked for."""
+        """Return the budget. It is created on first use, because few conditions need it."""
         if self._budget is None:
             self._budget = Budget()
         return self._budget
 
     @property
     def refused(self) -> int:
-        """How often something was refused for lack of budget."""
+        """Return how many evaluations were refused because the budget was spent."""
         return 0 if self._budget is None else self._budget.refused
 
-    def apart(self) -> "Scope":
+    def with_own_budget(self) -> "Scope":
         """Return the same scope with its own budget, for evaluations that must not cost the event anything."""
         return Scope(self.event, self.member, self.metrics, self.mechanics, self.products)
 
     def names(self) -> "Names":
-        """All scopes as plain values, for formulas; the fields of `data` are also there without a prefix."""
+        """Return all scopes as plain values, for formulas. The fields of `data` need no prefix."""
         if self._names is None:
             self._names = Names(self)
         return self._names
 
     def forget_names(self) -> None:
-        """To be called when the member has changed."""
+        """Discard the cached values. Call this when the member has changed."""
         self._names = None
 
     def root(self, scope: str) -> Any:
-        """The object that a scope's paths start in."""
+        """Return the value that a scope's paths start from."""
         match scope:
             case "event":
                 return _event_fields(self.event)
@@ -138,15 +138,15 @@ class Scope:
 
     def _metrics(self) -> dict[str, Any]:
         balances = self.member.balances
-        found: dict[str, Any] = {}
+        amounts: dict[str, Any] = {}
         for metric_id, metric in self.metrics.items():
             balance = balances.get(metric_id)
-            found[metric_id] = to_number(metric.default if balance is None else balance.amount, metric.decimals)
-        return found
+            amounts[metric_id] = to_number(metric.default if balance is None else balance.amount, metric.decimals)
+        return amounts
 
 
 class Names:
-    """What formulas can name. A scope is put together when it is asked for: most formulas look at one or two."""
+    """The names that formulas can use. A scope is built on first use, because most formulas read one or two."""
 
     __slots__ = ("_roots", "_scope")
 
@@ -155,13 +155,13 @@ class Names:
         self._roots: dict[str, Any] = {"data": scope.event.data}
 
     def get(self, name: str) -> Any:
-        """Return a scope, else a field of the event's data, else None."""
-        found = self._roots.get(name)
-        if found is None:
+        """Return the scope with this name, or the field of the event's data, or None."""
+        root = self._roots.get(name)
+        if root is None:
             if name not in SCOPES:
                 return self._scope.event.data.get(name)
-            found = self._roots[name] = self._scope.root(name)
-        return found
+            root = self._roots[name] = self._scope.root(name)
+        return root
 
     def keys(self) -> list[str]:
         """Return all names."""
@@ -193,10 +193,10 @@ Getter = Callable[[Scope], Any]
 
 
 def getter_of(path: str) -> tuple[Getter, bool]:
-    """A function that finds `path` in a scope (MISSING when it is not there), and whether it finds several values.
+    """Return a function that reads `path` in a scope (or MISSING), and whether it returns a list of several values.
 
-    `items[0].sku` and `items.0.sku` look into lists by index; `items[].sku` means any of them, and the function then
-    returns a list of what it found.
+    `items[0].sku` and `items.0.sku` read an item of a list by its index. `items[].sku` means any item: the function then
+    returns a list with the value of each item that has one.
     """
     scope, steps = scope_and_steps(path)
     if "" in steps:
@@ -208,7 +208,7 @@ def getter_of(path: str) -> tuple[Getter, bool]:
 
 
 def scope_and_steps(path: str) -> tuple[str, tuple[str, ...]]:
-    """Return the scope that a path starts in, and the steps from there: an empty one is any item of a list."""
+    """Return the scope that a path starts in, and the steps from there. An empty step means any item of a list."""
     words = path.replace("[", ".[").split(".")
     words = [word for word in words if word]
     scope = "data"

@@ -1,10 +1,10 @@
-"""Goals of steps: a count of events, the sum of a field, or its distinct values; perhaps within a window.
+"""Goals of steps: a count of events, the sum of a field, or the number of its distinct values; optionally in a window.
 
-    rolling   what counted within the last so many seconds, whenever they end
-    calendar  what counted in one local day, week, month …; each begins with nothing
+    rolling   the events of any period of this length
+    calendar  the events of one local day, week, month …; each starts from 0
 
-Sums are kept in millionths: no floats. A late event counts in each window that it belongs to, also in one that is over,
-as far back as is remembered.
+Sums are integers in millionths, never floats. A late event counts in each window that it belongs to, also in past ones,
+as far back as the progress remembers.
 """
 
 from collections import Counter
@@ -21,16 +21,14 @@ from .metrics import SUM_MAX, is_number, to_scaled
 from .periods import Period, period_key
 
 SUM_DECIMALS = 6
-# What a rolling window remembers at most; beyond it the oldest count no more.
-WINDOW_EVENTS_MAX = 1_000
-# … and of what is older than the window that ends with the latest, and of calendar windows that are over.
-OLDER_MAX = 50
-WINDOWS_MAX = 5
+WINDOW_EVENTS_MAX = 1_000  # events that a rolling window remembers; older ones no longer count
+OLDER_MAX = 50  # … of these, events before the window that ends with the latest
+WINDOWS_MAX = 5  # past calendar windows that are remembered
 SEEN_TEXT_MAX = 200
 
 
 class Goal(Struct, frozen=True, kw_only=True):
-    """A step's goal. `target` is in millionths for a sum. `get` reads the field of a sum or of distinct values."""
+    """A step's goal. The `target` of a sum is in millionths. `get` reads the field of a sum or of distinct values."""
 
     type: str
     target: int
@@ -47,7 +45,7 @@ def count_event(
 ) -> StepProgress | Refusal:
     """Return the progress after one more event that meets the step's conditions, or the refusal.
 
-    `done_at` is set if the event reaches the target. See `amount_of`.
+    `amount` and `value` are from `amount_of`. The progress has `done_at` if the event reaches the target.
     """
     if goal.rolling is not None:
         return _rolling(goal, goal.rolling, before, now, amount, value)
@@ -81,35 +79,35 @@ def _in_another_window(
     if key > before.window:
         if before.window:
             windows[before.window] = StepProgress(before.value, before.window, before.seen, last_at=before.last_at)
-        kept = tuple(windows[name] for name in sorted(windows)[-WINDOWS_MAX:])
-        return _one_more(goal, StepProgress(window=key, early=before.early, windows=kept), amount, value, now)
+        past = tuple(windows[name] for name in sorted(windows)[-WINDOWS_MAX:])
+        return _one_more(goal, StepProgress(window=key, early=before.early, windows=past), amount, value, now)
     if key not in windows and len(windows) == WINDOWS_MAX and key < min(windows):
         return Refusal.goal_window_closed
     after = _one_more(goal, windows.get(key, StepProgress(window=key)), amount, value, now)
     if isinstance(after, Refusal):
         return after
     windows[key] = structs.replace(after, done_at=None)
-    kept = tuple(windows[name] for name in sorted(windows)[-WINDOWS_MAX:])
-    return structs.replace(before, done_at=after.done_at, windows=kept)
+    past = tuple(windows[name] for name in sorted(windows)[-WINDOWS_MAX:])
+    return structs.replace(before, done_at=after.done_at, windows=past)
 
 
 def standing_at(goal: Goal, progress: StepProgress, now: datetime, time_zone: str) -> StepProgress:
-    """Return what a step has come to at `now`: what has left its window counts no more. A step that is done stays so."""
+    """Return a step's progress at `now`, without events that have left its window. A completed step does not change."""
     if progress.done_at is not None:
         return progress
     if goal.calendar is not None and progress.window < period_key(now, goal.calendar, time_zone):
         return structs.replace(progress, value=0, seen=())
     if goal.rolling is None or not progress.times or progress.times[0][0] > now - goal.rolling:
         return progress
-    left = [number for number, (at, _) in enumerate(progress.times) if at > now - goal.rolling]
-    seen = tuple(progress.seen[number] for number in left) if progress.seen else ()
-    times = tuple(progress.times[number] for number in left)
+    indexes = [index for index, (at, _) in enumerate(progress.times) if at > now - goal.rolling]
+    seen = tuple(progress.seen[index] for index in indexes) if progress.seen else ()
+    times = tuple(progress.times[index] for index in indexes)
     value = len(set(seen)) if goal.type == "distinct" else sum(amount for _, amount in times)
     return structs.replace(progress, value=value, seen=seen, times=times)
 
 
 def summed(value: Any) -> int | Refusal:
-    """Return a number in millionths, or why it cannot be summed."""
+    """Return a number in millionths, or the refusal if it cannot be summed."""
     amount = to_scaled(value, SUM_DECIMALS)
     if amount is not None and abs(amount) <= SUM_MAX:
         return amount
@@ -117,25 +115,25 @@ def summed(value: Any) -> int | Refusal:
 
 
 def amount_of(goal: Goal, scope: Scope) -> tuple[int | Refusal, Any]:
-    """Return what an event counts for a goal, and the value of a distinct goal; or why it counts nothing."""
+    """Return the amount (or the refusal) that an event counts for a goal, and the value for a distinct goal."""
     if goal.type == "count":
         return 1, None
     assert goal.get is not None
-    found = goal.get(scope)
-    if found is MISSING or found is None:
+    value = goal.get(scope)
+    if value is MISSING or value is None:
         return Refusal.goal_field_missing, None
     if goal.type == "distinct":
-        return 1, str(found)[:SEEN_TEXT_MAX]
-    return summed(found), None
+        return 1, str(value)[:SEEN_TEXT_MAX]
+    return summed(value), None
 
 
-Counted = tuple[datetime, int, Any]  # when something happened, what it counts, and the value of a distinct goal
+Counted = tuple[datetime, int, Any]  # an event's time, the amount that it counts, and the value for a distinct goal
 
 
 def _rolling(
     goal: Goal, length: timedelta, before: StepProgress, now: datetime, amount: int, value: Any
 ) -> StepProgress | Refusal:
-    """What counted within a window that ends with any of the times. The progress is that of the window now."""
+    """Return the progress of the window that ends with the latest event. A late event can complete an earlier window."""
     items = [(at, number, before.seen[i] if before.seen else None) for i, (at, number) in enumerate(before.times)]
     items = sorted([*items, (now, amount, value)], key=time_of)
     latest = items[-1][0]
@@ -143,20 +141,20 @@ def _rolling(
     items = items[max(older - OLDER_MAX, len(items) - WINDOW_EVENTS_MAX, 0) :]
     if now < items[0][0]:
         return Refusal.goal_window_closed
-    found = _best(goal, length, items, now)
-    if isinstance(found, Refusal):
-        return found
-    reached, done_at = found
+    result = _latest_and_completed(goal, length, items, now)
+    if isinstance(result, Refusal):
+        return result
+    reached, done_at = result
     distinct = goal.type == "distinct"
     seen = tuple(item[2] for item in items) if distinct else ()
     times = tuple((item[0], item[1]) for item in items)
     return StepProgress(reached, "", seen, times, done_at, latest, before.early)
 
 
-def _best(
-    goal: Goal, length: timedelta, items: Sequence[Counted], since: datetime
+def _latest_and_completed(
+    goal: Goal, length: timedelta, items: Sequence[Counted], event_at: datetime
 ) -> tuple[int, datetime | None] | Refusal:
-    """Return what the window that ends with the last item comes to, and when one that an item of `since` is in reached it."""
+    """Return the value of the latest window, and when a window with an item of `event_at` first reached the target."""
     distinct = goal.type == "distinct"
     values: Counter[Any] = Counter()
     total = first = 0
@@ -171,7 +169,7 @@ def _best(
                 del values[items[first][2]]
             first += 1
         reached = len(values) if distinct else total
-        if at < since or at - length >= since:
+        if at < event_at or at - length >= event_at:
             continue
         if abs(reached) > SUM_MAX:
             return Refusal.amount_out_of_range
@@ -181,5 +179,5 @@ def _best(
 
 
 def time_of(item: Counted) -> datetime:
-    """Return when something happened, to sort by."""
+    """Return the time of a counted event, as a sort key."""
     return item[0]

@@ -1,4 +1,4 @@
-"""Members' names apart from the user id, normalised so that lookups find them."""
+"""Members' identities besides the user id, normalised so that lookups find them."""
 
 import re
 import unicodedata
@@ -16,9 +16,9 @@ NAME_MAX = 200
 
 
 def normalise(kind: str, value: str) -> str | None:
-    """Return the one way of writing an e-mail address (lower case), a phone number (E.164) or another name.
+    """Return an e-mail address (lower case), a phone number (E.164) or another identity in its normal form.
 
-    None for what is none. Letters that are composed of several characters count as one (NFC), as mail servers see them.
+    Return None for an invalid value. A letter composed of several characters becomes one (NFC), as mail servers see it.
     """
     value = unicodedata.normalize("NFC", value)
     if kind not in KINDS:
@@ -32,7 +32,7 @@ def normalise(kind: str, value: str) -> str | None:
 
 
 def candidates(value: str) -> list[tuple[str, str]]:
-    """Return the identities that a text may be, normalised; kind `*` is any other."""
-    found = [(kind, normalise(kind, value)) for kind in (*KINDS, "*")]
-    found.append((EMAIL, value.strip().lower()))  # as earlier versions kept it
-    return list(dict.fromkeys((kind, name) for kind, name in found if name is not None))
+    """Return the normalised identities, each with its kind, that a text can be. Kind `*` is any other identity."""
+    identities = [(kind, normalise(kind, value)) for kind in (*KINDS, "*")]
+    identities.append((EMAIL, value.strip().lower()))  # as earlier versions stored it
+    return list(dict.fromkeys((kind, name) for kind, name in identities if name is not None))

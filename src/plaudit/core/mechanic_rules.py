@@ -1,10 +1,10 @@
-"""The rules of mechanics, as the core calls them. The core finds mechanics in `MECHANIC_RULES` and names none.
+"""The rules of mechanics, as the core calls them. The core finds them in `MECHANIC_RULES` and knows no mechanic's name.
 
-    a compiled document (of the programme) ─┐
-    the state (of the member) ──────────────┼──► the rules ──► the new state, effects, engine events
-    an event, or a timer at its due time ───┘
+    a compiled document of the programme ─┐
+    the member's state for the document ──┼──► the rules ──► the new state, effects, engine events
+    an event, or a timer at its due time ─┘
 
-A state contains all that the rules know of a member's past; a document contains nothing about members.
+The state contains everything that the rules know of the member's past. The document contains nothing about members.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,25 +22,25 @@ from .program import MechanicListener, Program
 
 
 class MechanicRules:
-    """The rules of one mechanic. Every method has a default, so a mechanic only overrides what is special about it.
+    """The rules of one mechanic. Every method has a default, so a mechanic overrides only what it needs.
 
     `kind` is the kind of its documents and its states; `<kind>.<document id>` is the cause of its results. `collection`
     is the plural name of its states, in exports and in logged orders. A state is a frozen struct with a field `due_at`
-    (None: time alone changes nothing).
+    (None: it has no timer).
     """
 
     kind: str
     collection: str
     state: type[Struct]
     renews_states: bool = False  # its states follow changes of its documents (see `renewed`)
-    undone_first: bool = True  # by a rollback, before its reversals of transactions; otherwise last
-    undo_name: str | None = None  # its name in orders of rollbacks; None: the collection's
-    undo_type: Any = None  # the type of a document's part in such an order; None: a state, or null
-    undone_counts: Sequence[str] = ()  # the names of a rollback's counts
-    import_name: str | None = None  # its name in orders of imports; None: it imports nothing
-    import_type: Any = None  # the type of a document's part in such an order
-    says_what_counted: bool = False  # orders of reversals name the documents that counted the credit
-    groups_members: bool = False  # its documents are groups of members, named by audiences and listed in profiles
+    undone_first: bool = True  # a rollback undoes it before it reverses transactions; otherwise at the end
+    undo_name: str | None = None  # its key in the orders of rollbacks; None: the collection's name
+    undo_type: Any = None  # the type of a document's value in such an order; None: a state, or null
+    undone_counts: Sequence[str] = ()  # the names of the numbers that `count_undone` returns
+    import_name: str | None = None  # its key in the orders of imports; None: it imports nothing
+    import_type: Any = None  # the type of a document's value in such an order
+    says_what_counted: bool = False  # a reversal's order names the documents that counted the credit
+    groups_members: bool = False  # its documents are groups of members, which audiences name and profiles list
 
     def meet(self, context: Context, listener: MechanicListener) -> Trace | None:
         """Apply the present event to a document that listens to it. Return the trace, or None to leave none."""
@@ -50,46 +50,46 @@ class MechanicRules:
     def count_earned(
         self, context: Context, compiled: Any, amount: int, at: datetime, counted_in: frozenset[str] | None
     ) -> Trace | None:
-        """Count an amount earned at an instant of a metric that a document counts. Return a refusal to trace, or None.
+        """Count an amount that was earned at a given time, of a metric that the document counts. Return a trace, or None.
 
-        A negative amount reverses a credit that the documents `counted_in` had counted (None: unknown).
+        A negative amount reverses a credit, which the documents `counted_in` counted (None: unknown).
         """
 
     def has_counted(self, compiled: Any, trace: Iterable[Trace], user_id: str, now: datetime, at: datetime) -> bool:
-        """Return whether a document counted for a user what an event earned or reversed.
+        """Return whether a document counted the amount that a user earned, or that was reversed, by an event.
 
-        `now` is the event's time, `trace` its trace, `at` the time at which it counts. Called if the mechanic
-        `says_what_counted`.
+        `now` is the event's time, `trace` its trace, and `at` the time for which the amount counts. It is called only if
+        the mechanic `says_what_counted`.
         """
         return False
 
     def reevaluate(self, context: Context, compiled: Any) -> None:
-        """Re-evaluate the member: a part that the document depends on has changed."""
+        """Re-evaluate the member after a change of a part that the document depends on."""
 
     def groups_in(self, states: Mapping[str, Any]) -> frozenset[str]:
-        """Return the ids of the groups that a member belongs to by their states, if the mechanic `groups_members`."""
+        """Return the ids of the groups that a member with these states belongs to, if the mechanic `groups_members`."""
         return frozenset()
 
     def checks_in(self, context: Context, compiled: Any) -> list[ConditionCheck]:
-        """Return the results of a group's criteria for a member, in order; none if criteria do not decide."""
+        """Return the results of a group's criteria for a member, in order; [] if the group has no criteria."""
         return []
 
     def path_of(self, field: str, documents: Mapping[str, Any]) -> str | None:
-        """Return the path that a criterion's field stands for, if it is a word for one of the mechanic's documents."""
+        """Return the path for a criterion's field that is an alias, if it refers to one of the mechanic's documents."""
         return None
 
     def is_dormant(self, compiled: Any) -> bool:
-        """Return whether a document has no timers because it is not active."""
+        """Return whether a document's timers are paused because it is not active."""
         return False
 
     def run_due(self, context: Context, compiled: Any, state: Any) -> None:
-        """Run the due timers. Afterwards the member's state must be due later, or never."""
+        """Run the state's timer, which is due. The new state must be due later, or never."""
 
     def update_profile(self, context: Context) -> None:
         """React to a change of the member's profile."""
 
     def renewed(self, compiled: Any, state: Any) -> Any:
-        """Return a state adapted to the current document. Called before any read, if the mechanic `renews_states`."""
+        """Return a state adapted to the current document. It is called before any use, if the mechanic `renews_states`."""
         return state
 
     def fresh(self, compiled: Any | None) -> Any:
@@ -105,12 +105,12 @@ class MechanicRules:
         states_of(context.member, self.kind).setdefault(document_id, self.without_due(state))
 
     def import_state(self, context: Context, document_id: str, record: Any) -> RefusalCode | None:
-        """Import a member's state of a document from an `import_type`. Return the refusal, or None."""
+        """Import a member's state of a document from a value of `import_type`. Return the refusal, or None."""
 
     def to_undo(self, program: Program, real: Member, would: Member) -> dict[str, Any]:
-        """Return what a rollback undoes for a member, by document ids; `would` is the member without the campaign.
+        """Return what a rollback undoes for a member, by document id; `would` is the member without the campaign.
 
-        By default that is the states of `would` (None: initial) for those documents that `is_rolled_back` selects.
+        By default, these are the states of `would` (None: no state) for the documents that `is_rolled_back` selects.
         """
         others = would.states.get(self.kind, {})
         return {
@@ -120,7 +120,7 @@ class MechanicRules:
         }
 
     def is_rolled_back(self, state: Any, would: Any | None) -> bool:
-        """Return whether a rollback resets a state to what it would be."""
+        """Return whether a rollback replaces a state with the one without the campaign."""
         return state != would
 
     def undo(self, context: Context, parts: Mapping[str, Any]) -> None:
@@ -131,7 +131,7 @@ class MechanicRules:
             context.changed_parts.update((f"{self.collection}.{document_id}", self.collection))
 
     def count_undone(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, int]:
-        """Return what a rollback has undone, comparing the states before and after: numbers by `undone_counts`."""
+        """Return how much a rollback has undone, from the states before and after: a number for each `undone_counts`."""
         return {}
 
     def unsound(self, state: Any) -> Iterator[str]:
@@ -143,7 +143,7 @@ class MechanicRules:
         return structs.replace(state, due_at=None)
 
     def undone_from_log(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a rollback undoes, by document ids, from a logged order."""
+        """Return what a rollback undoes, by document id, from a logged order."""
         undo_type = self.undo_type or self.state | None
         parts: Any = data.get(self.undo_name or self.collection) or {}
         return msgspec.convert(parts, dict[str, undo_type], strict=False, str_keys=True)
@@ -153,7 +153,7 @@ class MechanicRules:
         return {self.undo_name or self.collection: msgspec.to_builtins(parts, str_keys=True)}
 
     def states_from_log(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the states in a logged order. A null is a state that does not exist."""
+        """Return the states in a logged order. Null means that no state exists."""
         return msgspec.convert(
             data.get(self.collection) or {}, dict[str, self.state | None], strict=False, str_keys=True
         )
@@ -163,14 +163,14 @@ class MechanicRules:
         return {self.collection: msgspec.to_builtins(states, str_keys=True)}
 
 
-# By kind, in the order in which they are considered. They are registered with the mechanics (see `mechanics.registry`).
+# By kind, in the order in which they are evaluated. The mechanics register theirs (see `mechanics.registry`).
 MECHANIC_RULES: dict[str, MechanicRules] = {}
 
 
 def count_earned(
     context: Context, metric_id: str, amount: int, at: datetime, counted_in: frozenset[str] | None = None
 ) -> None:
-    """Count an amount of a metric, earned or reversed at an instant, for all documents that count the metric."""
+    """Count an amount of a metric, earned or reversed, for all documents that count the metric (see the method)."""
     for listener in context.program.earning_listeners.get(metric_id, ()):
         context.contain(
             MECHANIC_RULES[listener.mechanic].count_earned,
@@ -208,10 +208,9 @@ def cause_of(kind: str, document_id: str) -> Cause:
 def documents_that_counted(
     program: Program, trace: Iterable[Trace], metric_id: str, user_id: str, now: datetime, at: datetime
 ) -> frozenset[str]:
-    """Return the documents that counted for a user what an event earned or reversed of a metric.
+    """Return the ids of the documents that counted an amount of a metric (see `MechanicRules.has_counted`).
 
-    `now` is the event's time, `trace` its trace, `at` the time at which it counts. Mechanics that do not say so are
-    left out.
+    Mechanics without `says_what_counted` are left out.
     """
     return frozenset(
         listener.cause.id
@@ -222,6 +221,6 @@ def documents_that_counted(
 
 
 def says_what_counted(program: Program, metric_id: str) -> bool:
-    """Return whether any mechanic says which documents count what is earned of a metric."""
+    """Return whether any mechanic with `says_what_counted` counts earned amounts of a metric."""
     listeners = program.earning_listeners.get(metric_id, ())
     return any(MECHANIC_RULES[listener.mechanic].says_what_counted for listener in listeners)

@@ -1,4 +1,4 @@
-"""A member of a programme, with everything that deciding may look at. Amounts are scaled integers (see `metrics`)."""
+"""A member of a programme: everything that a decision can read. Amounts are scaled integers (see `metrics`)."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -12,9 +12,9 @@ from .ledger.lots import Book
 
 
 class Balance(Struct, frozen=True, gc=False):
-    """What a member has of one metric: `amount` now, `earned` ever (scaled integers; see `ledger.earned_by`).
+    """A member's balance of one metric: the current `amount`, and the lifetime amount `earned` (see `ledger.earned`).
 
-    `book` is there where it matters what was earned when; without one, the whole amount is one lot that never expires.
+    Without a `book`, the whole amount is one lot that never expires.
     """
 
     amount: int
@@ -23,11 +23,11 @@ class Balance(Struct, frozen=True, gc=False):
 
 
 class StepProgress(Struct, frozen=True, array_like=True):
-    """How far a member is in a step: `value` counts or sums (in millionths) within `window`.
+    """A member's progress in a step: `value` is the count, or the sum in millionths, within `window`.
 
-    `seen` holds the distinct values of a `distinct` goal, `times` what counted when, for a rolling window. `last_at` is
-    the latest time that counted. `early` is what came before the step was open, by time: an amount and a value each.
-    `windows` is how far it was in calendar windows that are over.
+    `seen` has the distinct values of a `distinct` goal; `times` has the time and the amount of each counted event, for a
+    rolling window. `last_at` is the latest time that counted. `early` has remembered events (see `sequences`), each with
+    its time, amount and value. `windows` is the progress in past calendar windows.
     """
 
     value: int = 0
@@ -41,10 +41,10 @@ class StepProgress(Struct, frozen=True, array_like=True):
 
 
 class Progress(Struct, frozen=True, array_like=True, gc=False):
-    """How often a member has completed a campaign, when last, and how often in each recent period (key to count).
+    """A member's progress in a campaign: completions in all, the latest one, and completions by recent period.
 
-    `steps` is how far the present go is, by the step's number; `occurrence` names the time of a recurring campaign
-    that it belongs to; `enrolled_at` is set for campaigns that ask to be joined.
+    `steps` is the progress of the current round, by step number. `occurrence` is the key of the recurring campaign's
+    occurrence that the steps belong to. `enrolled_at` is set for campaigns that require enrolment.
     """
 
     completions: int = 0
@@ -56,7 +56,7 @@ class Progress(Struct, frozen=True, array_like=True, gc=False):
 
 
 class Holding(Struct, frozen=True, gc=False):
-    """How many of a product a member holds, since when, and when the last one came."""
+    """The quantity of a product that a member holds, and when the first and the last of it arrived."""
 
     quantity: int
     first_at: datetime
@@ -64,14 +64,15 @@ class Holding(Struct, frozen=True, gc=False):
 
 
 class Member(Struct, kw_only=True):
-    """A member as loaded; `decide` works on a copy and never touches the one that it was given.
+    """A member as loaded. `decide` works on a copy and never changes its argument.
 
-    The dictionaries are copied, their values are immutable and replaced: what has changed is what is no longer the
-    same object, so the commit needs no marks. `enrolled_at` is None for somebody who has not joined yet.
-    `latest_at` is the time of the latest event of any kind, `active_at` that of the latest of the member's own doing (None: none yet).
-    `sequence` counts the member's events; `due_at` is when something falls due without one (see `run_due_timers`).
-    `coupons` counts the coupons had by what they came from (`reward_id` or `product_id`). `merged_into` is the user into
-    whom the member was merged. `states` are what the mechanics keep: by kind, then by the document that they are of.
+    The copy has its own dictionaries, but their values are immutable and are replaced. So a value that is no longer the
+    same object has changed, and the commit needs no other marks.
+
+    `enrolled_at` is None before enrolment. `latest_at` is the time of the latest event of any kind, and `active_at` that
+    of the member's own latest event. `sequence` counts the member's events. `due_at` is when the next timer is due (see
+    `run_due_timers`). `coupons` is the number of coupons by origin (a reward's, product's or pool's id). `merged_into` is
+    the user id of the member into whom this one was merged. `states` has the mechanics' states by kind and document id.
     """
 
     member_id: UUID
@@ -90,9 +91,9 @@ class Member(Struct, kw_only=True):
     states: dict[str, dict[str, Any]] = {}
 
     def working_copy(self) -> "Member":
-        """A member that may be changed in place without touching this one."""
+        """Return a copy that can be changed in place without changing this member."""
         return structs.replace(
-            self,  # with the attributes, which are replaced as a whole when they change
+            self,  # the attributes are shared: a change replaces the whole dictionary
             balances=self.balances.copy(),
             progress=self.progress.copy(),
             holdings=self.holdings.copy(),
@@ -119,20 +120,20 @@ def earliest_due(member: Member) -> datetime | None:
 
 
 class StateKind(Struct, frozen=True):
-    """A kind of a member's states that are stored as documents: their type, and the collection's name in an export."""
+    """A kind of a member's states that are stored as JSON: their type, and the collection's name in an export."""
 
     type: type[Struct]
     collection: str
 
 
-# By kind of states, which groups a member belongs to by them. They are registered with the mechanics.
+# By kind of states: returns the groups that a member with these states belongs to. The mechanics register theirs.
 GROUPINGS: dict[str, Callable[[Mapping[str, Any]], frozenset[str]]] = {}
 
 _NO_GROUPS: frozenset[str] = frozenset()
 
 
 def groups_of(member: Member) -> frozenset[str]:
-    """Return the ids of the groups that a member belongs to: those that audiences name."""
+    """Return the ids of the groups that a member belongs to, as audiences name them."""
     groups = _NO_GROUPS
     for kind, groups_in in GROUPINGS.items():
         states = member.states.get(kind)
@@ -141,23 +142,25 @@ def groups_of(member: Member) -> frozenset[str]:
     return groups
 
 
-# All kinds, but those that have tables of their own. Those of the mechanics are registered with them (see `mechanics.registry`).
+# The kinds of states that are stored as JSON, not only in tables of their own. The mechanics register theirs (see
+# `mechanics.registry`).
 STATE_KINDS: dict[str, StateKind] = {
     "campaign": StateKind(Progress, "campaigns"),
 }
 
 
-# What returns a state by what its document (the first) is now, of the kinds whose documents' changes states must follow.
+# By kind, for kinds whose states follow changes of their documents: returns a state adapted to the current document,
+# which is the first argument.
 RENEWED: dict[str, Callable[[Any, Any], Any]] = {}
 
 
 class StateTable(Struct, frozen=True):
-    """A table of its own for a part of the states of a `kind`: a row for each member and document.
+    """A separate table for a part of the states of a `kind`: a row for each member and document.
 
-    `name` is its own, and that of the part of a member that must be loaded. `type` is what its rows hold: a struct, whose
-    fields are its columns, or a single value. `part` returns that of a state, None if there is none; `put` returns a state
-    (None: there is nothing of it yet) with it. If `follows_position`, rows also say whose they are, and which event of the
-    log wrote them.
+    `name` names the table, and the part of a member to load. `type` is the type of the part: a struct, whose fields are
+    columns, or a single value. `part` returns the part of a state, or None. `put` returns a state (or, from None, a new
+    one) with the part. If `follows_position`, a row also has the organisation, the user id and the position of the event
+    that wrote it.
     """
 
     name: str
@@ -169,12 +172,12 @@ class StateTable(Struct, frozen=True):
 
     @property
     def document_column(self) -> str:
-        """Return the name of the column that has the document's id."""
+        """Return the name of the column with the document's id."""
         return f"{self.kind}_id"
 
     @property
     def value_columns(self) -> tuple[str, ...]:
-        """Return the names of the columns that have the part itself."""
+        """Return the names of the columns with the part itself."""
         return self.type.__struct_fields__ if issubclass(self.type, Struct) else (self.name,)
 
     @property
@@ -188,19 +191,19 @@ class StateTable(Struct, frozen=True):
     def row(
         self, key: tuple[int, UUID], org_id: UUID, user_id: str, document_id: str, part: Any, position: int
     ) -> tuple[Any, ...]:
-        """Return the row of a part: of a member by `key`, for a document, as of an event's position in the log."""
+        """Return the row of a part. `key` is the member's bucket and id, `position` that of the event in the log."""
         values = structs.astuple(part) if isinstance(part, Struct) else (part,)
         if self.follows_position:
             return (*key, document_id, org_id, user_id, *values, position)
         return (*key, document_id, *values)
 
 
-# By their names. They are registered with the mechanics.
+# By name. The mechanics register theirs.
 STATE_TABLES: dict[str, StateTable] = {}
 
 
 class StateList(Struct, frozen=True):
-    """A table that lists who is in each document of a `kind`, as their states say, and `since` when."""
+    """A table of the members who, according to their states, are in each document of a `kind`, and `since` when."""
 
     name: str
     kind: str
@@ -214,7 +217,7 @@ class StateList(Struct, frozen=True):
 
     @property
     def document_column(self) -> str:
-        """Return the name of the column that has the document's id."""
+        """Return the name of the column with the document's id."""
         return f"{self.kind}_id"
 
     def row(self, key: tuple[int, UUID], org_id: UUID, user_id: str, document_id: str, state: Any) -> tuple[Any, ...]:
@@ -222,7 +225,7 @@ class StateList(Struct, frozen=True):
         return (*key, document_id, org_id, user_id, self.since(state))
 
 
-# By their names. They are registered with the mechanics.
+# By name. The mechanics register theirs.
 STATE_LISTS: dict[str, StateList] = {}
 
 
@@ -230,22 +233,22 @@ _DECODERS: dict[type[Struct], msgspec.json.Decoder[Any]] = {}
 
 
 def state_decoder(kind: str) -> msgspec.json.Decoder[Any]:
-    """Return what decodes the small documents of a kind as they are stored."""
-    of = STATE_KINDS[kind].type
-    decoder = _DECODERS.get(of)
+    """Return the decoder of a kind's states from their stored JSON."""
+    state_type = STATE_KINDS[kind].type
+    decoder = _DECODERS.get(state_type)
     if decoder is None:
-        decoder = _DECODERS[of] = msgspec.json.Decoder(of)
+        decoder = _DECODERS[state_type] = msgspec.json.Decoder(state_type)
     return decoder
 
 
 def states_by_kind(member: Member) -> dict[str, dict[str, Any]]:
-    """Return all the small documents of a member."""
-    small = {kind: states for kind, states in member.states.items() if kind in STATE_KINDS}
-    return {"campaign": member.progress, **small}
+    """Return the states of a member that are stored as JSON, by kind and document id."""
+    of_mechanics = {kind: states for kind, states in member.states.items() if kind in STATE_KINDS}
+    return {"campaign": member.progress, **of_mechanics}
 
 
 def states_of(member: Member, kind: str) -> dict[str, Any]:
-    """Return the small documents of a kind, to be changed in place."""
+    """Return a member's states of a kind by document id. The caller may change the dictionary."""
     match kind:
         case "campaign":
             return member.progress

@@ -1,4 +1,4 @@
-"""Amounts of a metric: scaled integers, and the one rounding rule. No floats for money."""
+"""Amounts of a metric: scaled integers, and the one rounding rule. Amounts are never floats."""
 
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, Overflow
@@ -10,17 +10,17 @@ from msgspec import Struct
 
 from .periods import Period, days_after
 
-# Beyond this many smallest units a sum could leave the database's 64-bit integers; one amount may never come near.
+# The largest amount in smallest units: sums of such amounts must still fit the database's 64-bit integers.
 AMOUNT_MAX = 10**15
-# … and what is summed of many amounts (scores, goals, all that was ever earned) stays within these integers.
+# The largest sum of many amounts (scores, goals, lifetime amounts), just within these integers.
 SUM_MAX = 9 * 10**18
 
 
 class Expiry(Struct, frozen=True, kw_only=True):
-    """When a lot expires: at the end of the day `days` days on (rolling), or at the end of a calendar period.
+    """When a lot expires: at the end of the day, `days` days later (rolling), or at the end of a calendar period.
 
-    With `extended_by_activity` (rolling only) every credit and every spending puts the expiry of all off again.
-    `remind_days` before it, `metric.expiring` is fired.
+    With `extended_by_activity` (rolling only), every credit and every debit extends the expiry of all lots.
+    `metric.expiring` fires `remind_days` before a lot expires.
     """
 
     days: int | None = None
@@ -37,7 +37,7 @@ class Cap(Struct, frozen=True):
 
 
 class Multiplier(Struct, frozen=True, kw_only=True):
-    """While it holds, earned amounts count `factor` times. `weekdays` are ISO (1 Monday to 7 Sunday); empty: all."""
+    """A factor for earned amounts while it applies. `weekdays` are ISO (1 Monday to 7 Sunday); empty: all."""
 
     name: str
     factor: Decimal
@@ -48,10 +48,10 @@ class Multiplier(Struct, frozen=True, kw_only=True):
 
 
 class Metric(Struct, frozen=True, kw_only=True):
-    """What is counted for members. `minimum`, `maximum` and `default` are scaled by ten to the power of `decimals`.
+    """A compiled metric. `minimum`, `maximum` and `default` are in smallest units: 10 ** `decimals` of them are 1.
 
-    `stacking` says what several multipliers at once come to: the highest of them, their product, or 1 and what each adds.
-    `into_debt`: a reversal of what is spent already takes the balance below its minimum, rather than to it.
+    `stacking` combines multipliers that apply at the same time: the highest, their product, or the sum of what each adds
+    to 1. `into_debt`: the reversal of a spent credit can take the balance below its minimum.
     """
 
     metric_id: str
@@ -69,23 +69,23 @@ class Metric(Struct, frozen=True, kw_only=True):
 
     @property
     def keeps_lots(self) -> bool:
-        """Whether the metric needs lots: its points can expire or be pending."""
+        """Return whether the metric needs lots, because amounts can expire or be pending."""
         return self.expiry is not None or self.pending_days > 0
 
 
 def available_at(metric: Metric, earned_at: datetime, time_zone: str) -> datetime:
-    """Return when what is earned at an instant can be spent: so many days on, at the same local time."""
+    """Return when an earned amount becomes available: `pending_days` later, at the same local time."""
     return days_after(earned_at, metric.pending_days, time_zone)
 
 
 def to_scaled(number: Any, decimals: int) -> int | None:
-    """Return a number (int, float, Decimal or decimal text) in smallest units; None for one that is not finite or too large.
+    """Return a number (int, float, Decimal or decimal text) in smallest units, or None if it is not finite or too large.
 
-    Halves go away from zero. Floats count as what they print (99.99 is 99.99), which is what their sender wrote.
+    Halves are rounded away from zero. A float is taken as its decimal text (99.99 is 99.99), as its sender wrote it.
     """
     if number.__class__ is int:
         return number * 10**decimals
-    if number.__class__ is float:  # mostly there is nothing to round
+    if number.__class__ is float:  # the fast way for floats that need no rounding, as most do
         whole, point, fraction = repr(number).partition(".")
         if point and len(fraction) <= decimals and fraction.isdigit():
             return int(whole + fraction.ljust(decimals, "0"))
@@ -97,7 +97,7 @@ def to_scaled(number: Any, decimals: int) -> int | None:
 
 
 def times(number: Any, factor: Fraction, decimals: int) -> int | None:
-    """Return a number times a factor in smallest units, rounded once; None for one that is not finite or too large."""
+    """Return a number times a factor in smallest units, rounded once, or None if it is not finite or too large."""
     exact = _exact(number, decimals)
     if exact is None or not exact.is_finite() or exact.adjusted() > DIGITS_MAX:
         return None
@@ -105,7 +105,7 @@ def times(number: Any, factor: Fraction, decimals: int) -> int | None:
     return floor(product + HALF) if product >= 0 else -floor(HALF - product)
 
 
-DIGITS_MAX = 40  # of a number that is multiplied: far beyond any amount
+DIGITS_MAX = 40  # digits of a number to be multiplied: far more than any amount has
 HALF = Fraction(1, 2)
 
 
@@ -119,7 +119,7 @@ def _exact(number: Any, decimals: int) -> Decimal | None:
 
 
 def misfit(amount: Any, decimals: int) -> str | None:
-    """Return why no metric with so many decimal places holds an amount exactly, as an error's message; None if it does."""
+    """Return the error's message if a metric with so many decimal places cannot hold an amount exactly, or None."""
     exact = _exact(amount, decimals)
     if exact is None or not exact.is_finite() or abs(exact) > AMOUNT_MAX:
         return (
@@ -129,7 +129,7 @@ def misfit(amount: Any, decimals: int) -> str | None:
 
 
 def is_number(value: Any) -> bool:
-    """Return whether a value is a number, or the decimal text of one, of whatever size."""
+    """Return whether a value is a number of any size, or the decimal text of one."""
     if isinstance(value, int | float):
         return not isinstance(value, bool)
     try:
@@ -139,5 +139,5 @@ def is_number(value: Any) -> bool:
 
 
 def to_number(amount: int, decimals: int) -> int | float:
-    """Return a scaled amount as a number for people and conditions: 12345 with 2 decimals is 123.45."""
+    """Return an amount in smallest units as a number for display and conditions: 12345 with 2 decimals is 123.45."""
     return amount if decimals == 0 else float(Decimal(amount).scaleb(-decimals))

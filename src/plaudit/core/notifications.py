@@ -1,4 +1,4 @@
-"""Notifications of members: texts in the member's language, with their formulas filled in."""
+"""Notifications for members: texts in the member's language, with their formulas replaced by values."""
 
 from uuid import UUID
 
@@ -20,28 +20,28 @@ def notify(
     kind: str = MESSAGE,
     step: int | None = None,
 ) -> Refusal | None:
-    """Put a notification into the member's inbox, in the member's `language`; `{{ … }}` in its texts are formulas.
+    """Notify the member in their `language`; `{{ … }}` in the texts are formulas. Return the refusal, or None.
 
-    `texts` are texts, or the id of a template; `kind` is one of the three types above. Nobody is told of the past.
+    `texts` can be the id of a template; `kind` is one of the three types above. Silent commands notify no one.
     """
-    found = context.program.templates.get(texts) if isinstance(texts, str) else texts
-    if found is None:
+    template = context.program.templates.get(texts) if isinstance(texts, str) else texts
+    if template is None:
         return Refusal.template_not_found
     if context.is_silent:
         return None
     names, budget = context.scope.names(), context.scope.budget
-    title, message = found.for_locale(str(context.member.attributes.get("language") or found.default))
+    title, message = template.for_locale(str(context.member.attributes.get("language") or template.default))
     context.notifications.append(
         Notification(
             notification_id=notification_id,
             type=kind,
             cause=cause,
             step=step,
-            display=found.display,
+            display=template.display,
             title=None if title is None else title.render(names, budget),
             message=message.render(names, budget),
             created_at=context.now,
-            expires_at=None if found.expires_after is None else context.now + found.expires_after,
+            expires_at=None if template.expires_after is None else context.now + template.expires_after,
         )
     )
     return None

@@ -1,10 +1,10 @@
 """Calendar arithmetic in a time zone: which period an instant is in, and where periods begin and end.
 
-Periods are counted by the local calendar, so a day may have 23 or 25 hours. A day begins at its first instant; where
-the clocks skip midnight, that is the instant of the skip.
+Periods follow the local calendar, so a day can have 23 or 25 hours. A day begins at its first instant; if the clocks
+skip midnight, that is the instant of the skip.
 
-The calendar ends with 9999-12-31, in UTC as in each time zone: what would be beyond either end is that end. So a time
-such as 9999-12-31T23:59:59Z, for "no end", is one like any other.
+The calendar ends on 9999-12-31, in UTC and in each time zone. A result beyond either end of the calendar becomes that
+end, so documents can use a time such as 9999-12-31T23:59:59Z for "no end".
 """
 
 from calendar import monthrange
@@ -47,12 +47,12 @@ def zone(name: str) -> ZoneInfo:
 
 
 def within_calendar(instant: datetime | None) -> datetime | None:
-    """Return an instant of a document: as it is, or the calendar's nearest where UTC has no such year."""
+    """Return an instant, or the nearest end of the calendar if UTC has no such year."""
     return None if instant is None else max(min(instant, LAST_INSTANT), _FIRST_INSTANT)
 
 
 def local_time(instant: datetime, in_zone: ZoneInfo) -> datetime:
-    """Return an instant by the clocks of a zone."""
+    """Return the local time of an instant in a time zone."""
     try:
         return instant.astimezone(in_zone)
     except OverflowError:
@@ -60,14 +60,14 @@ def local_time(instant: datetime, in_zone: ZoneInfo) -> datetime:
 
 
 def instant_of(local: datetime, in_zone: ZoneInfo) -> datetime:
-    """Return the instant, in UTC, that the clocks of a zone show as `local`, which is without a zone."""
+    """Return the instant, in UTC, of a local time (without a zone) in a time zone."""
     try:
         return local.replace(tzinfo=in_zone).astimezone(UTC)
     except OverflowError:
         return LAST_INSTANT if local.year > _MIDDLE.year else _FIRST_INSTANT
 
 
-# An event's time is asked for by several mechanics, and days are few: remembered, both cost next to nothing.
+# Cached, because several mechanics need the local day of the same event, and few days are in use.
 @lru_cache(maxsize=16_384)
 def local_day(instant: datetime, time_zone: str) -> date:
     """Return the local day of an instant."""
@@ -93,7 +93,7 @@ def days_after(instant: datetime, days: int, time_zone: str) -> datetime:
 
 
 def first_day(day: date, period: Period) -> date:
-    """Return the first day of a day's period. Not for hours."""
+    """Return the first day of the period that a day is in. `period` must not be hours."""
     match period:
         case Period.week:
             return day - timedelta(days=day.weekday())
@@ -108,7 +108,7 @@ def first_day(day: date, period: Period) -> date:
 
 
 def next_first_day(day: date, period: Period) -> date:
-    """Return the first day of the period after a day's. Not for hours."""
+    """Return the first day of the period after the one that a day is in. `period` must not be hours."""
     match period:
         case Period.week:
             return date.fromordinal(min(first_day(day, period).toordinal() + 7, date.max.toordinal()))
@@ -137,9 +137,9 @@ def next_period_at(instant: datetime, period: Period, time_zone: str) -> datetim
 
 
 def period_key(instant: datetime, period: Period, time_zone: str) -> str:
-    """Return the name of an instant's period by the local calendar: `2026-11-20`, `2026-W47`, `2026-Q4` …
+    """Return the key of an instant's period in the local calendar: `2026-11-20`, `2026-W47`, `2026-Q4` …
 
-    An hour's key includes its offset from UTC, so the hour repeated in autumn is two hours.
+    An hour's key includes the offset from UTC, so the hour that is repeated in autumn has two keys.
     """
     local = local_time(instant, zone(time_zone))
     match period:
@@ -159,7 +159,7 @@ def period_key(instant: datetime, period: Period, time_zone: str) -> str:
 
 
 def period_number(day: date, cadence: Cadence) -> int:
-    """Return the number of a day's day, week or month: consecutive periods have consecutive numbers."""
+    """Return the number of the day, week or month that a day is in. Consecutive periods have consecutive numbers."""
     match cadence:
         case Cadence.daily:
             return day.toordinal()
@@ -170,7 +170,7 @@ def period_number(day: date, cadence: Cadence) -> int:
 
 
 def first_day_of(period: int, cadence: Cadence) -> date:
-    """Return the first day of a period by its number (see `period_number`), up to the calendar's last year."""
+    """Return the first day of a period by its number (see `period_number`), at most in the year 9998."""
     period = min(period, period_number(_LAST_DAY, cadence))
     match cadence:
         case Cadence.daily:

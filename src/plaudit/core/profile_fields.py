@@ -1,7 +1,8 @@
-"""Every field of a profile that the engine knows: its type, who writes it, and how it is computed.
+"""All profile fields that the engine knows: their types, who sets them, and how they are computed.
 
-The profile, its schema, conditions, criteria, formulas and templates all read this list. The mechanics add theirs. A field with a `value` can be
-used in all of them; what has none but is not written either is shown in profiles only.
+Profiles, profile schemas, conditions, criteria, formulas and templates use this list, and the mechanics add their fields.
+A field with a `value` is computed and usable everywhere. A field that is neither computed nor set by users is only shown
+in profiles.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -46,20 +47,21 @@ MISSING: Final = Missing()
 
 
 class Keeper(StrEnum):
-    """Who sets a field's value."""
+    """Who sets a field's value, and where it can be used."""
 
-    user = "user"  # who writes the profile
-    engine = "engine"  # computed, and usable in conditions, criteria, formulas and templates
-    scope = "scope"  # of the engine, too, but addressed by id: `metrics.gold`
-    shown = "shown"  # of the engine, and only shown in profiles
+    user = "user"  # set by whoever writes the profile
+    engine = "engine"  # computed; usable in conditions, criteria, formulas and templates
+    scope = "scope"  # set by the engine, and read with an id: `metrics.gold`
+    shown = "shown"  # set by the engine, and only shown in profiles
 
 
 class ProfileField(Struct, frozen=True, kw_only=True):
-    """A field of a profile.
+    """A profile field.
 
-    `type` and `group` are what the API's list of properties says. `parts` are the parts of a member that the `value` follows
-    from (what looks at it is evaluated again when one of them changes). `is_standard` fields are among the 23 that the documents
-    list; those that `always` exist need no profile schema. `about` explains the field in the description of profiles.
+    The API's list of properties shows its `type` and `group`. `parts` are the parts of a member from which the `value` is
+    computed: when one changes, whatever reads the field is re-evaluated. `is_standard` fields are among the 23 that the
+    API's documentation lists. Fields with `always` exist without a profile schema. `about` is shown in the description of
+    profiles.
     """
 
     name: str
@@ -73,15 +75,15 @@ class ProfileField(Struct, frozen=True, kw_only=True):
     about: str = ""
 
     def compute(self, source: ProfileSource) -> Any:
-        """Return the value for a member; MISSING where there is none."""
+        """Return a member's value, or MISSING."""
         return MISSING if self.value is None else self.value(source)
 
 
-ACTIVE = "active"  # the part of a member that is when they last did something
-PRESENT = "present"  # the part that is when anything last happened to them
+ACTIVE = "active"  # the part of a member that changes with `active_at`
+PRESENT = "present"  # the part that changes with `latest_at`
 
 REFERRALS = "referralCount"
-TIME_ZONE = "timezone"  # says when a member's day begins; the organisation's settings do without it
+TIME_ZONE = "timezone"  # the member's time zone; by default, the organisation's
 XP_PER_LEVEL = 1_000
 
 
@@ -145,7 +147,7 @@ def _once_joined(time_of: Callable[[Member, datetime], datetime | None]) -> Call
 
 _joined = _once_joined(lambda _, joined: joined)
 
-# In the order of the documents' list; what else there is of a group follows.
+# In the order of the documentation's list; a group's other fields follow.
 PROFILE_FIELDS: list[ProfileField] = [
     ProfileField(name="userId", type="string", group="identity", kept_by=Keeper.user, always=True),
     _written("email", "identity"),
@@ -166,7 +168,7 @@ PROFILE_FIELDS: list[ProfileField] = [
     _computed(REFERRALS, "number", "social", ["user"], lambda source: source.member.attributes.get(REFERRALS, 0)),
     _written("referredBy", "social"),
     _written("tags", "metadata", "array"),
-    # Also computed: the documents name these two with the computed ones, but not in their list of 23.
+    # The documentation names these two computed fields, but not in its list of 23.
     _computed("enrolledAt", "date", "identity", ["user"], _joined, standard=False),
     _computed(
         "updatedAt", "date", "identity", [PRESENT], _once_joined(lambda member, joined: member.latest_at or joined),
@@ -187,7 +189,7 @@ PROFILE_FIELDS: list[ProfileField] = [
 
 FIELDS: dict[str, ProfileField] = {}
 COMPUTED: list[ProfileField] = []
-# The names of the fields by their keepers: of those that the engine keeps, nobody may write any.
+# The names of the fields by who sets them. Users must not write any field that the engine sets.
 USABLE: set[str] = set()
 IN_SCOPES: set[str] = set()
 ONLY_SHOWN: set[str] = set()
@@ -195,7 +197,7 @@ KEPT_BY_ENGINE: set[str] = set()
 
 
 def add_fields(fields: Iterable[ProfileField]) -> None:
-    """Add fields to the list, each before the others of its group. Everything that reads it knows them from then on."""
+    """Add fields to the list, each before the others of its group."""
     for field in reversed([*fields]):
         groups = [other.group for other in PROFILE_FIELDS]
         PROFILE_FIELDS.insert(groups.index(field.group) if field.group in groups else len(groups), field)
@@ -224,16 +226,16 @@ _sort_out()
 
 
 def computed_fields(source: ProfileSource) -> dict[str, Any]:
-    """Return the computed fields of a member that there are, by name. Times are datetimes."""
-    found = {field.name: field.compute(source) for field in COMPUTED}
-    return {name: value for name, value in found.items() if value is not MISSING}
+    """Return the member's computed fields that have a value, by name. Times are datetimes."""
+    values = {field.name: field.compute(source) for field in COMPUTED}
+    return {name: value for name, value in values.items() if value is not MISSING}
 
 
 def badges_of(held: Iterable[str], products: Mapping[str, ProductLike]) -> list[str]:
-    """Return which of the products that a member has are badges, by their ids, in the order given."""
-    return [name for name in held if name in products and products[name].type == "badge"]
+    """Return the ids of those products that are badges, in the same order."""
+    return [product_id for product_id in held if product_id in products and products[product_id].type == "badge"]
 
 
 def last_active_at(member: Member) -> datetime | None:
-    """Return when a member last did something; for who has done nothing yet, when they joined."""
+    """Return when a member was last active: their latest own event, or else their enrolment."""
     return member.active_at or member.enrolled_at

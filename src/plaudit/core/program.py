@@ -16,14 +16,14 @@ from .metrics import Metric
 from .periods import Period
 from .recurrence import Recurrence
 
-# What has happened in a decision may cause further events this many times in a row, then the chain is cut.
+# The longest chain of events that cause each other in a decision; campaigns do not accept events beyond it.
 CASCADE_DEPTH_MAX = 16
-# … and this many times in all, because campaigns that set each other off multiply.
+# … and the most engine events in a decision, because campaigns that trigger each other multiply.
 CASCADE_EVENTS_MAX = 500
 
 
 class Effect(Struct, frozen=True):
-    """An effect of a step: its type, by its name in `effects/registry`, and its compiled settings."""
+    """An effect: its type's name (see `effects/registry`), its compiled settings, and its audience."""
 
     type: str
     settings: Any
@@ -31,7 +31,7 @@ class Effect(Struct, frozen=True):
 
 
 class Texts(Struct, frozen=True):
-    """A notification's texts by locale. It is not shown once it is older than `expires_after`."""
+    """A notification's texts (title and message) by locale. The notification is shown for `expires_after` at most."""
 
     display: str
     default: str
@@ -39,9 +39,9 @@ class Texts(Struct, frozen=True):
     expires_after: timedelta | None = None
 
     def for_locale(self, locale: str) -> tuple[Template | None, Template]:
-        """Return title and message in a locale, in its language, or in the default."""
-        found = self.by_locale.get(locale) or self.by_locale.get(locale.partition("-")[0])
-        return found if found is not None else self.by_locale[self.default]
+        """Return the title and message in a locale, or in its language, or in the default locale."""
+        texts = self.by_locale.get(locale) or self.by_locale.get(locale.partition("-")[0])
+        return texts if texts is not None else self.by_locale[self.default]
 
 
 class PeriodLimit(Struct, frozen=True):
@@ -50,7 +50,7 @@ class PeriodLimit(Struct, frozen=True):
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """A step of a campaign: its goal and its effects; `notification` announces its completion."""
+    """A step of a campaign: its goal, its effects, and the notification of its completion."""
 
     name: str
     goal: Goal = ONCE
@@ -59,10 +59,10 @@ class Step(Struct, frozen=True, kw_only=True):
 
 
 class Campaign(Struct, frozen=True, kw_only=True):
-    """What members do and what follows. Times are inclusive at the start and exclusive at the end.
+    """A compiled campaign. `starts_at` is inclusive, `ends_at` exclusive.
 
-    One with `steps` completes when `required` of them are done, in order if `sequential`; then its own `effects`
-    happen, and if `repeatable` it starts again. `requires_enrolment`: only for those who have joined it.
+    A campaign with `steps` is completed when `required` of them are, in order if `sequential`. Then its own `effects` run,
+    and if `repeatable` it starts again. `requires_enrolment`: it counts only for members who have joined it.
     """
 
     campaign_id: str
@@ -82,16 +82,16 @@ class Campaign(Struct, frozen=True, kw_only=True):
     limit_per_period: PeriodLimit | None = None
     limit_overall: int | None = None
     cooldown: timedelta = timedelta(0)
-    notification: Texts | str | None = None  # says that it is completed
-    ungated: bool = False  # it has no window, audience, group, limit, cooldown or enrolment: worked out once
-    cause: Cause = UNKNOWN  # follows from its id
+    notification: Texts | str | None = None  # of its completion
+    ungated: bool = False  # it has no window, audience, group, limit, cooldown or enrolment (derived when compiled)
+    cause: Cause = UNKNOWN  # derived from its id
 
     def __post_init__(self) -> None:
         force_setattr(self, "cause", campaign_cause(self.campaign_id))
 
 
 class Listener(Struct, frozen=True, kw_only=True):
-    """A step of a campaign, as one trigger meets it. `number` tells a step's triggers apart in the trace.
+    """One trigger of a campaign's step. `number` tells the step's triggers apart in the trace.
 
     `alone`: nothing else of the campaign listens to that trigger.
     """
@@ -102,12 +102,15 @@ class Listener(Struct, frozen=True, kw_only=True):
     condition: Condition = ALWAYS
     effects: tuple[Effect, ...] = ()
     rule_id: str | None = None
-    stops_processing: bool = False  # once it has fired, those of the campaign after it are not looked at for that event
+    stops_processing: bool = False  # once it fires, the campaign's later listeners ignore the event
     alone: bool = False
 
 
 class MechanicListener(Struct, frozen=True, kw_only=True):
-    """A trigger, or a metric, that one of a mechanic's compiled documents listens to. `cause` names it in the trace."""
+    """A compiled document (`target`) of a mechanic, listening to a trigger, a metric or a part of a member.
+
+    `cause` names it in the trace.
+    """
 
     mechanic: str
     target: Any
@@ -117,14 +120,14 @@ class MechanicListener(Struct, frozen=True, kw_only=True):
 
 
 class Audience(Struct, frozen=True):
-    """An audience: members in any group of `include` (everybody if empty) and in none of `exclude`."""
+    """An audience: the members in any group of `include` (all members if empty) and in none of `exclude`."""
 
     include: frozenset[str] = frozenset()
     exclude: frozenset[str] = frozenset()
 
-    def includes(self, inside: frozenset[str]) -> bool:
+    def includes(self, groups: frozenset[str]) -> bool:
         """Return whether a member who belongs to these groups is in the audience."""
-        return (not self.include or not self.include.isdisjoint(inside)) and self.exclude.isdisjoint(inside)
+        return (not self.include or not self.include.isdisjoint(groups)) and self.exclude.isdisjoint(groups)
 
 
 class Product(Struct, frozen=True, kw_only=True):
@@ -132,9 +135,9 @@ class Product(Struct, frozen=True, kw_only=True):
     name: str
     type: str
     active: bool
-    stock: int | None = None  # how many there are in all; None when there is no end of them
-    pool_id: str | None = None  # where its codes come from
-    costs: tuple[tuple[str, int], ...] = ()  # metric and amount (smallest units) for one
+    stock: int | None = None  # the number available in all; None: unlimited
+    pool_id: str | None = None  # the code pool of its codes
+    costs: tuple[tuple[str, int], ...] = ()  # the price of one: metrics and amounts (in smallest units)
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     limit_per_member: int | None = None
@@ -142,7 +145,7 @@ class Product(Struct, frozen=True, kw_only=True):
 
 
 class Reward(Struct, frozen=True, kw_only=True):
-    """A reward. Its effect grants it; `type` is one of the five documented types."""
+    """A reward, which `effect` grants; `type` is one of the five documented types."""
 
     reward_id: str
     name: str
@@ -165,14 +168,14 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 class Program(Struct, frozen=True, kw_only=True):
-    """Everything that deciding needs to know of an organisation. `version` counts the changes of its documents.
+    """An organisation's compiled configuration. `version` counts the changes of its documents.
 
-    `outbound` maps a trigger to the types of message that other systems are told of it.
-    `listeners` maps a trigger to those who listen, in the order in which they are considered. `needs` names the
-    parts of a member that its campaigns may look at or change, beside balances and progress.
-    `mechanics` has the compiled documents of each mechanic (see `mechanic_rules`) by their ids. `mechanic_listeners` maps a
-    trigger to those that listen to it, `earning_listeners` a metric to those that count what is earned of it,
-    `part_listeners` a part of a member to those that look at it.
+    `listeners` maps a trigger to the campaigns' steps that listen to it, in the order in which they are evaluated.
+    `outbound` maps a trigger to the types of the messages that webhooks receive for it. `needs` names the parts of a member
+    that its documents can read or change, in addition to balances and progress. `mechanics` has the compiled documents of
+    each mechanic by id (see `mechanic_rules`): `mechanic_listeners` maps a trigger to the ones that listen to it,
+    `earning_listeners` a metric to the ones that count earned amounts, and `part_listeners` a part of a member to the ones
+    that are re-evaluated when it changes.
     """
 
     org_id: UUID
@@ -198,15 +201,15 @@ class Program(Struct, frozen=True, kw_only=True):
     outbound: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def compiled(self, mechanic: str, document_id: str) -> Any:
-        """Return a compiled document of a mechanic; None if there is no such document."""
+        """Return a compiled document of a mechanic, or None if it does not exist."""
         documents = self.mechanics.get(mechanic)
         return None if documents is None else documents.get(document_id)
 
     def listeners_of(self, trigger: str) -> tuple[Listener, ...]:
-        """Return the steps that listen to a trigger, by priority: an event meets only these."""
+        """Return the listeners of a trigger, by priority."""
         return self.listeners.get(trigger, ())
 
     def campaigns(self) -> dict[str, Campaign]:
         """Return the campaigns in force by their ids."""
-        met = [listener.campaign for listeners in self.listeners.values() for listener in listeners]
-        return {campaign.campaign_id: campaign for campaign in met}
+        campaigns = [listener.campaign for listeners in self.listeners.values() for listener in listeners]
+        return {campaign.campaign_id: campaign for campaign in campaigns}

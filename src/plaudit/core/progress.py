@@ -1,4 +1,4 @@
-"""A member's progress in a campaign as of an instant: windows pass and occurrences end without events."""
+"""A member's progress in a campaign as of a given time, because windows and occurrences end without events."""
 
 from datetime import datetime
 
@@ -10,9 +10,9 @@ from .program import Campaign
 
 
 def progress_at(campaign: Campaign, progress: Progress, now: datetime, time_zone: str) -> Progress:
-    """Return the progress as it counts at `now`: without steps of an occurrence that is over, or windows that are.
+    """Return the progress that counts at `now`: without the steps of a past occurrence, and without past windows.
 
-    Between two occurrences it is that of the one before. An event at `now` counts on top of exactly this.
+    Between two occurrences it is the progress of the earlier one. An event at `now` adds to exactly this.
     """
     if not progress.steps:
         return progress
@@ -26,7 +26,7 @@ def progress_at(campaign: Campaign, progress: Progress, now: datetime, time_zone
 
 
 def is_completed(campaign: Campaign, progress: Progress, now: datetime) -> bool:
-    """Return whether a campaign is completed; a recurring one, in the present or latest occurrence."""
+    """Return whether a campaign is completed; for a recurring one, in its current or latest occurrence."""
     if progress.last_at is None or campaign.recurrence is None:
         return progress.completions > 0
     start = campaign.recurrence.last_start(now)
@@ -34,5 +34,5 @@ def is_completed(campaign: Campaign, progress: Progress, now: datetime) -> bool:
 
 
 def occurrence_key(starts_at: datetime | None) -> str:
-    """Return the name of an occurrence; the names are in the order of time."""
+    """Return the key of an occurrence. Keys sort in chronological order."""
     return "" if starts_at is None else starts_at.strftime("%Y-%m-%dT%H:%MZ")

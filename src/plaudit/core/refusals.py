@@ -1,4 +1,4 @@
-"""The meaning of each refusal: a sentence, and what can be done about it. For the reference, and for responses."""
+"""The meaning of each refusal, and how to resolve it, for the reference and for responses."""
 
 import re
 
@@ -38,7 +38,7 @@ MEANINGS: dict[str, str] = {
     Refusal.limit_per_period_reached: "The member has reached the campaign's limit for this period (`limit.perPeriod`). `next_available_at` says when the next period begins.",
     Refusal.cooldown_running: "The cooldown has not passed. The campaign fired less than `cooldown` seconds ago; `next_available_at` says when it ends.",
     Refusal.limit_overall_reached: "The campaign's overall limit is used up (`limit.overall`). Raise it to let more members through.",
-    Refusal.amount_not_a_number: "The formula gave no number. It failed on this event's data or returned something else; check `amount` and at the fields it uses.",
+    Refusal.amount_not_a_number: "The formula gave no number. It failed on this event's data or returned something else; check `amount` and the fields it uses.",
     Refusal.amount_out_of_range: "The amount is out of range. It is zero, or beyond 10^15 smallest units.",
     Refusal.metric_not_found: "The metric does not exist. It was deleted, or its id is misspelt.",
     Refusal.balance_insufficient: "The balance is insufficient. The debit would take the available balance below the metric's `minimum`; pending and held amounts cannot be spent.",
@@ -64,18 +64,18 @@ MEANINGS: dict[str, str] = {
 
 
 def all_refusals() -> list[str]:
-    """Return every refusal, in order of precedence; those of the mechanics come last."""
+    """Return all refusals in order of precedence; the mechanics' refusals come last."""
     own = {*Refusal}
     return [*map(str, Refusal), *(code for code in map(str, MEANINGS) if code not in own)]
 
 
 def meaning_of(refusal: str) -> str:
-    """Return what a refusal means; one that is newer than its sentence says its name."""
+    """Return the meaning of a refusal, or a sentence made of its code if it has none."""
     return MEANINGS.get(refusal, f"{refusal.replace('_', ' ').capitalize()}.")
 
 
 def message_of(refusal: str) -> str:
-    """Return the first sentence of what a refusal means, without its full stop, as the message of an error."""
+    """Return an error's message for a refusal: the first sentence of its meaning, without the full stop."""
     return _FULL_STOP.split(meaning_of(refusal), maxsplit=1)[0].removesuffix(".")
 
 
@@ -83,5 +83,5 @@ _FULL_STOP = re.compile(r"\.(?= )")
 
 
 def codes_in_logs(refusal: str) -> tuple[str, ...]:
-    """Return all codes that logs may have for a refusal: its own, and those of earlier versions."""
+    """Return all codes that logs can contain for a refusal: its own, and those of earlier versions."""
     return (refusal, *(old for old, code in CODES_OF_TODAY.items() if code == refusal))

@@ -1,4 +1,4 @@
-"""When a refused event can succeed, for refusals that end by themselves."""
+"""When a refused event can succeed, for refusals that end after some time."""
 
 from datetime import datetime
 
@@ -18,7 +18,7 @@ RETRYABLE_REFUSALS = frozenset(
 
 
 def next_at(context: Context, campaign: Campaign, refusal: Refusal) -> datetime | None:
-    """Return the instant from which a campaign no longer refuses for this reason, or None if that never ends."""
+    """Return when a campaign stops refusing for this reason, or None if it does not."""
     progress = context.member.progress.get(campaign.campaign_id)
     match refusal:
         case Refusal.campaign_not_started:

@@ -1,4 +1,4 @@
-"""Invariants of a member's state, whatever its history: they can be checked without anything else."""
+"""Invariants of a member's state that can be checked without its history."""
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -19,19 +19,19 @@ class Unsound(StrEnum):
 
 
 def unsound(member: Member, metrics: Mapping[str, Metric]) -> Iterator[tuple[str, str]]:
-    """Yield what does not hold of a member, with the words: an `Unsound`, or the kind of a mechanic.
+    """Yield the violated invariants of a member: an `Unsound` or the kind of a mechanic, and a sentence.
 
-    Of a metric that is no more, nothing is asked.
+    Balances of deleted metrics are not checked.
     """
     for metric_id, balance in member.balances.items():
         metric = metrics.get(metric_id)
         if metric is not None:
-            for what, told in _of_balance(metric, balance):
-                yield what, f"metric {metric_id}: {told}"
+            for invariant, sentence in _of_balance(metric, balance):
+                yield invariant, f"metric {metric_id}: {sentence}"
     for kind, rules in MECHANIC_RULES.items():
         for document_id, state in member.states.get(kind, {}).items():
-            for told in rules.unsound(state):
-                yield kind, f"{kind} {document_id}: {told}"
+            for sentence in rules.unsound(state):
+                yield kind, f"{kind} {document_id}: {sentence}"
 
 
 def _of_balance(metric: Metric, balance: Balance) -> Iterator[tuple[Unsound, str]]:
@@ -46,21 +46,21 @@ def _of_balance(metric: Metric, balance: Balance) -> Iterator[tuple[Unsound, str
         inside = sum(part.amount for part in hold.parts)
         lacks = inside < hold.amount and metric.minimum is not None and metric.minimum >= 0 and not metric.into_debt
         if inside > hold.amount or (lacks and in_lots(metric, balance)):
-            yield Unsound.holds, f"hold {hold.hold_id} is of {hold.amount}, and has {inside} in lots"
+            yield Unsound.holds, f"hold {hold.hold_id} reserves {hold.amount}, but its lots contain {inside}"
         for part in hold.parts:
             reserved[part.lot] = reserved.get(part.lot, 0) + part.amount
     amounts = {lot.number: lot.amount for lot in book.lots}
     for number, held in reserved.items():
         if held > max(amounts.get(number, 0), 0):
-            yield Unsound.holds, f"{held} of lot {number} are held, and it has {amounts.get(number, 0)}"
+            yield Unsound.holds, f"{held} of lot {number} are held, but the lot contains {amounts.get(number, 0)}"
     yield from _of_debt(book, reserved)
 
 
 def _of_debt(book: Book, reserved: Mapping[int, int]) -> Iterator[tuple[Unsound, str]]:
-    """Check that a member in debt has nothing left that could pay it."""
+    """Check that a member in debt has no available points that could pay it."""
     owed = sum(lot.amount for lot in book.lots if lot.number == DEBT)
-    left = sum(
+    free = sum(
         lot.amount - reserved[lot.number] for lot in book.lots if lot.number != DEBT and lot.available_at is None
     )
-    if owed and left > 0:
-        yield Unsound.debt, f"{-owed} are owed, though {left} are available"
+    if owed and free > 0:
+        yield Unsound.debt, f"{-owed} are owed, although {free} are available"

@@ -1,20 +1,20 @@
-"""The engine's own triggers, which it fires itself. Campaigns listen to them; clients may not report them."""
+"""The triggers that the engine itself fires. Campaigns listen to them; clients must not report them."""
 
 from collections.abc import Iterable
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-# What an action, a trigger or a type of message may be called: letters and digits of any script, and `._:-`.
+# The characters in the names of actions, triggers and message types: letters and digits of any script, and `._:-`.
 TRIGGER_CHARACTER = r"[^\x00-\x2c\x2f\x3b-\x40\x5b-\x5e\x60\x7b-\xa0\s]"
 TRIGGER_NAME = rf"^{TRIGGER_CHARACTER}{{1,128}}$(?!\n)"
 TriggerName = Annotated[str, Meta(pattern=TRIGGER_NAME)]
 
 
 class EngineTrigger(Struct, frozen=True):
-    """A row of the table: the trigger's key, when it is fired, and the fields of its data.
+    """An engine trigger: its key, a sentence on when it fires, and the fields of its data.
 
-    `also` are other names that the documents have for it: clients may use them, and webhooks are told by them too.
+    `also` has other documented names: clients can use them, and webhooks can subscribe to them.
     """
 
     key: str
@@ -65,8 +65,8 @@ _ROWS = (
 # The mechanics add theirs (see `mechanics.registry`).
 ENGINE_TRIGGERS: dict[str, EngineTrigger] = {row.key: row for row in _ROWS}
 
-NEVER_FIRED = "schedule"  # reserved, and nothing may listen to it
-# The other names of the engine's triggers, with the triggers' own.
+NEVER_FIRED = "schedule"  # reserved, but never fired, so nothing can listen to it
+# Engine triggers' other names, with their keys.
 OUTSIDE_NAMES: dict[str, str] = {name: row.key for row in _ROWS for name in row.also}
 
 
@@ -86,9 +86,9 @@ def remove_triggers(triggers: Iterable[EngineTrigger]) -> None:
 
 
 def is_reserved(trigger: str) -> bool:
-    """Return whether a trigger is the engine's to fire, and nobody else's.
+    """Return whether only the engine can fire a trigger.
 
-    Its families (`product.…`, `campaign.…`) are not: a shop's own `product.viewed` is an action like any other. So a new
-    trigger of the engine must be one that nobody is likely to use.
+    Prefixes (`product.…`, `campaign.…`) are not reserved: a shop can report its own `product.viewed`. So a new engine
+    trigger must have a key that clients are unlikely to use.
     """
     return trigger in ENGINE_TRIGGERS or trigger == NEVER_FIRED or trigger in OUTSIDE_NAMES

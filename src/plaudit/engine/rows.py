@@ -97,7 +97,7 @@ class BatchRows:
         of, key = self.of, (arrival.bucket, arrival.member_id)
         of["withdraw_coupons"] += [(*key, coupon, arrival.occurred_at) for coupon in withdrawn.coupons]
         of["withdraw_notifications"] += [(*key, notification) for notification in withdrawn.notifications]
-        of["give_back"] += [(arrival.org_id, kind.value, name, number) for kind, name, number in withdrawn.given_back]
+        of["give_back"] += [(arrival.org_id, kind.value, name, number) for kind, name, number in withdrawn.returned]
 
     def add_member(self, was: Member, arrival: Arrival, member: Member) -> None:
         """Add a member's rows where the last decision differs from what `was` loaded."""

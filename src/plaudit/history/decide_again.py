@@ -43,7 +43,7 @@ class Again(Struct, frozen=True):
     @property
     def scope(self) -> Scope:
         """What conditions saw before the event led to anything, with a budget of their own."""
-        return self.context.scope.apart()
+        return self.context.scope.with_own_budget()
 
     def is_in(self, group_id: str) -> bool:
         """Whether the member belonged to a group."""

@@ -40,7 +40,7 @@ def settled(
 
 def give_back(left: Left, decision: Decision, sign: int = 1) -> None:
     """Return to `left` what a rollback makes available again."""
-    for kind, key, number in decision.withdrawn.given_back if decision.withdrawn is not None else ():
+    for kind, key, number in decision.withdrawn.returned if decision.withdrawn is not None else ():
         left[kind, key] = left.get((kind, key), 0) + sign * number
 
 

@@ -165,9 +165,9 @@ def _roll_back(context: Context, order: Rollback) -> Refusal | None:
         return removed
     _take_the_rest(context, order)
     stock = {key: min(number, removed.get(key, 0)) for key, number in order.stock.items()}
-    given_back = [(ClaimKind.cap, name, number) for name, number in sorted(order.caps.items())]
-    given_back += [(ClaimKind.stock, name, number) for name, number in sorted(stock.items()) if number]
-    context.withdrawn = Withdrawn(coupons, order.notifications, tuple(given_back))
+    returned = [(ClaimKind.cap, name, number) for name, number in sorted(order.caps.items())]
+    returned += [(ClaimKind.stock, name, number) for name, number in sorted(stock.items()) if number]
+    context.withdrawn = Withdrawn(coupons, order.notifications, tuple(returned))
     done = RolledBack(
         metrics=metrics,
         lost_metrics=lost,
