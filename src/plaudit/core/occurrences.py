@@ -1,11 +1,11 @@
-"""The local times that a recurrence rule gives: the last one up to a time and the first one after it.
+"""Find occurrences of a recurrence rule, as local times: the last one up to a time, and the first one after it.
 
-Nothing is walked through from the start of the rule. A search goes from its time by months; those that cannot hold an
-occurrence cost one comparison. It gives up after `MONTHS_MAX` of them, so it ends whatever the rule says.
+A search does not start at the beginning of the rule. It goes from the given time month by month; a month without an
+occurrence costs one comparison. It stops after `MONTHS_MAX` months, so every search ends.
 
     month ── BYMONTH, interval ──► days of it ── BYDAY, BYMONTHDAY … ──► units of a day ──► offsets within a unit
 
-A unit is the day itself, or each hour or minute of a rule by hours or minutes. Times are without a zone.
+A unit is the whole day or, for an hourly or minutely rule, an hour or a minute. Times have no time zone.
 """
 
 from bisect import bisect_right
@@ -18,7 +18,7 @@ from msgspec import structs
 
 from .rrule import Frequency, Rule
 
-MONTHS_MAX = 1_200  # a rule without an occurrence in a hundred years has none
+MONTHS_MAX = 1_200  # 100 years: a rule without an occurrence in that time counts as ended
 _DAY_SECONDS = 86_400
 _SECOND = timedelta(seconds=1)
 _EARLIEST, _LATEST = datetime.min, datetime.max  # noqa: DTZ901 (local times)
@@ -27,7 +27,7 @@ _MONDAY = date(1, 1, 1).toordinal()
 
 
 class Occurrences:
-    """The occurrences of a rule from `start` on, which is itself one only if the rule says so."""
+    """The occurrences of a rule from `start` on. `start` is an occurrence only if it matches the rule."""
 
     def __init__(self, rule: Rule, start: datetime) -> None:
         self.start = start.replace(microsecond=0, tzinfo=None)
@@ -48,7 +48,7 @@ class Occurrences:
             self._end = min(self._end or _LATEST, self._last_of(rule.count))
 
     def last_until(self, time: datetime, since: datetime | None = None) -> datetime | None:
-        """Return the last occurrence up to a time; not one before `since`."""
+        """Return the last occurrence up to a time but not before `since`, or None."""
         since = self.start if since is None else max(since, self.start)
         if self._end is not None:
             time = min(time, self._end)
@@ -60,15 +60,15 @@ class Occurrences:
                 if ordinal <= time.toordinal():
                     second = self._last_on(ordinal, _second_of(time) if ordinal == time.toordinal() else _DAY_SECONDS)
                     if second is not None:
-                        found = _time_at(ordinal, second)
-                        return found if found >= since else None
+                        occurrence = _time_at(ordinal, second)
+                        return occurrence if occurrence >= since else None
             year, month = (year, month - 1) if month > 1 else (year - 1, 12)
             if year < MINYEAR:
                 return None
         return None
 
     def first_after(self, time: datetime) -> datetime | None:
-        """Return the first occurrence after a time."""
+        """Return the first occurrence after a time, or None."""
         if time < self.start:
             time = max(self.start, _EARLIEST + _SECOND) - _SECOND
         year, month = time.year, time.month
@@ -77,15 +77,15 @@ class Occurrences:
                 if ordinal >= time.toordinal():
                     second = self._first_on(ordinal, _second_of(time) if ordinal == time.toordinal() else -1)
                     if second is not None:
-                        found = _time_at(ordinal, second)
-                        return found if self._end is None or found <= self._end else None
+                        occurrence = _time_at(ordinal, second)
+                        return occurrence if self._end is None or occurrence <= self._end else None
             year, month = (year, month + 1) if month < 12 else (year + 1, 1)
             if year > MAXYEAR or (self._end is not None and (year, month) > (self._end.year, self._end.month)):
                 return None
         return None
 
     def _last_of(self, count: int) -> datetime:
-        """Return the occurrence that is the last of so many, or where counting gives up."""
+        """Return the last of the first `count` occurrences, or the time at which the search stops."""
         year, month = self.start.year, self.start.month
         for _ in range(MONTHS_MAX):
             for ordinal in self._days_of(year, month):
@@ -102,7 +102,7 @@ class Occurrences:
         return _time_at(date(year, month, 1).toordinal(), 0)
 
     def _days_of(self, year: int, month: int) -> Sequence[int]:
-        """Return the ordinals of the days of a month that have occurrences, or may have."""
+        """Return the ordinals of the days of a month that can have occurrences."""
         rule = self._rule
         if rule.frequency is Frequency.YEARLY and (year - self.start.year) % rule.interval:
             return ()
@@ -131,7 +131,7 @@ class Occurrences:
         return (ordinal - _MONDAY - self._rule.week_start) // 7
 
     def _has_day(self, ordinal: int) -> bool:
-        """Return whether the parts that choose days choose this one. (Months and intervals are checked before.)"""
+        """Return whether a day matches the parts that select days. (Months and intervals are checked before.)"""
         rule = self._rule
         weekday = (ordinal - _MONDAY) % 7
         if (rule.by_weekday or rule.by_nth_weekday) and weekday not in rule.by_weekday:
@@ -153,7 +153,7 @@ class Occurrences:
         return not rule.by_week or self._is_in_week(ordinal, day.year)
 
     def _is_nth(self, day: date, weekday: int) -> bool:
-        """Return whether a day is the n-th of its weekday in its month, or in the year of a rule that names no months."""
+        """Return whether a day is the n-th of its weekday in its month, or in its year for a yearly rule without BYMONTH."""
         rule = self._rule
         if rule.frequency is Frequency.YEARLY and not rule.by_month:
             first, last = date(day.year, 1, 1), date(day.year, 12, 31)
@@ -173,13 +173,13 @@ class Occurrences:
         return False
 
     def _units_of(self, ordinal: int) -> Sequence[int]:
-        """Return the seconds of a day at which units begin that occurrences are in."""
+        """Return the seconds of a day at which the units with occurrences begin."""
         unit, rule = self._unit, self._rule
         if unit == _DAY_SECONDS:
             return (0,)
         number = _DAY_SECONDS // unit
-        begun = ordinal * number - self._day0 * number - _second_of(self.start) // unit
-        units = range(-begun % rule.interval, number, rule.interval)
+        since_start = ordinal * number - self._day0 * number - _second_of(self.start) // unit
+        units = range(-since_start % rule.interval, number, rule.interval)
         if unit == 60 and (rule.by_hour or rule.by_minute):
             return [
                 item * 60
@@ -192,38 +192,38 @@ class Occurrences:
         return range(units.start * unit, number * unit, rule.interval * unit)
 
     def _seconds_on(self, ordinal: int) -> Sequence[int]:
-        """Return all times of a day, as seconds."""
+        """Return all occurrences of a day, as seconds."""
         if self._by_period:
             return self._positions_on(ordinal)
         return [unit + offset for unit in self._units_of(ordinal) for offset in self._offsets]
 
     def _last_on(self, ordinal: int, second: int) -> int | None:
         if self._by_period:
-            found = self._positions_on(ordinal)
-            place = bisect_right(found, second)
-            return found[place - 1] if place else None
+            seconds = self._positions_on(ordinal)
+            index = bisect_right(seconds, second)
+            return seconds[index - 1] if index else None
         for unit in reversed(self._units_of(ordinal)):
-            place = bisect_right(self._offsets, second - unit)
-            if place:
-                return unit + self._offsets[place - 1]
+            index = bisect_right(self._offsets, second - unit)
+            if index:
+                return unit + self._offsets[index - 1]
         return None
 
     def _first_on(self, ordinal: int, second: int) -> int | None:
-        """Return the first time of a day after a second of it, and not before the start."""
+        """Return the first occurrence of a day after a second of it, and not before the rule's start."""
         if ordinal == self._day0:
             second = max(second, _second_of(self.start) - 1)
         if self._by_period:
-            found = self._positions_on(ordinal)
-            place = bisect_right(found, second)
-            return found[place] if place < len(found) else None
+            seconds = self._positions_on(ordinal)
+            index = bisect_right(seconds, second)
+            return seconds[index] if index < len(seconds) else None
         for unit in self._units_of(ordinal):
-            place = bisect_right(self._offsets, second - unit)
-            if place < len(self._offsets):
-                return unit + self._offsets[place]
+            index = bisect_right(self._offsets, second - unit)
+            if index < len(self._offsets):
+                return unit + self._offsets[index]
         return None
 
     def _positions_on(self, ordinal: int) -> Sequence[int]:
-        """Return the times of a day that are at the positions asked for in its period (year, month, week or day)."""
+        """Return a day's occurrences that BYSETPOS selects from those of its period (year, month, week or day)."""
         rule, day = self._rule, date.fromordinal(ordinal)
         match rule.frequency:
             case Frequency.YEARLY:
@@ -239,17 +239,17 @@ class Occurrences:
         return self._period[1].get(ordinal, ())
 
     def _chosen(self, days: Sequence[int]) -> dict[int, list[int]]:
-        """Return the times at the positions asked for among all times of these days, by day."""
+        """Return the times that BYSETPOS selects from all times of these days, by day."""
         times = len(self._offsets)
         total = len(days) * times
-        found: dict[int, list[int]] = {}
-        for place in sorted({number - 1 if number > 0 else total + number for number in self._rule.by_position}):
-            if 0 <= place < total:
-                found.setdefault(days[place // times], []).append(self._offsets[place % times])
-        return found
+        chosen: dict[int, list[int]] = {}
+        for index in sorted({number - 1 if number > 0 else total + number for number in self._rule.by_position}):
+            if 0 <= index < total:
+                chosen.setdefault(days[index // times], []).append(self._offsets[index % times])
+        return chosen
 
     def _days_of_period(self, day: date) -> Sequence[int]:
-        """Return the days that a rule chooses from the period that a day is in, also those before its start."""
+        """Return the days that match the rule in the period of a day, including days before the rule's start."""
         match self._rule.frequency:
             case Frequency.YEARLY:
                 first, length = date(day.year, 1, 1).toordinal(), 365 + isleap(day.year)
@@ -268,7 +268,7 @@ class Occurrences:
 
 
 def _completed(rule: Rule, start: datetime) -> Rule:
-    """Return the rule with what it takes from its start: the day, unless it names days, and the time."""
+    """Return the rule with the parts that come from its start: the time, and the day unless the rule selects days."""
     changes: dict[str, tuple[int, ...]] = {}
     if not (rule.by_week or rule.by_year_day or rule.by_month_day or rule.by_weekday or rule.by_nth_weekday):
         match rule.frequency:
@@ -289,9 +289,9 @@ def _completed(rule: Rule, start: datetime) -> Rule:
     return structs.replace(rule, **changes)
 
 
-def _at_positions(found: Sequence[int], positions: Sequence[int]) -> tuple[int, ...]:
-    places = {position - 1 if position > 0 else len(found) + position for position in positions}
-    return tuple(found[place] for place in sorted(places) if 0 <= place < len(found))
+def _at_positions(offsets: Sequence[int], positions: Sequence[int]) -> tuple[int, ...]:
+    indexes = {position - 1 if position > 0 else len(offsets) + position for position in positions}
+    return tuple(offsets[index] for index in sorted(indexes) if 0 <= index < len(offsets))
 
 
 @lru_cache(maxsize=1_024)

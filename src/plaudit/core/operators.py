@@ -1,7 +1,7 @@
-"""The operators of conditions. One row each: names, what its value must be, how it compares, how it reads.
+"""The operators of conditions, one row each: its names, a sentence, the type of its value, and how it compares.
 
-The same row serves saving (is the value of the right kind?), deciding, explaining, and `GET /v1/operators`.
-A comparison across types is false; it never fails an event.
+The same row is used to check a document, to decide, to explain, and for `GET /v1/operators`. A comparison of different
+types is false; it never makes an event fail.
 """
 
 import operator
@@ -26,9 +26,9 @@ class OperatorError(ValueError):
 
 
 class Search:
-    """A comparison whose work grows with the value found. `steps` says how much of the event's budget it takes.
+    """A comparison whose cost grows with the field's value. `steps` returns its cost in steps of the event's budget.
 
-    Texts of up to `short` characters take nothing, and are the most.
+    Texts of up to `short` characters, which most texts are, cost nothing.
     """
 
     __slots__ = ("holds", "short", "steps")
@@ -38,19 +38,19 @@ class Search:
         self.steps = steps
         self.short = short
 
-    def __call__(self, found: Any) -> bool:
-        return self.holds(found)
+    def __call__(self, value: Any) -> bool:
+        return self.holds(value)
 
 
-def _through(found: Any, number: int = 1) -> int:
-    """Return the steps of going through a value, with so many for each item of a list."""
-    if found.__class__ is list:
-        return len(found) * number
-    return len(found) // TEXT_A_STEP if found.__class__ is str else 0
+def _through(value: Any, number: int = 1) -> int:
+    """Return the steps needed to read a value, with `number` steps for each item of a list."""
+    if value.__class__ is list:
+        return len(value) * number
+    return len(value) // TEXT_A_STEP if value.__class__ is str else 0
 
 
 class Operator(Struct, frozen=True):
-    """`compile` returns the comparison for a condition's value, or raises OperatorError saying what it requires."""
+    """An operator. `compile` returns the comparison for a condition's value, or raises OperatorError if it is invalid."""
 
     name: str
     sentence: str
@@ -63,13 +63,13 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def same(found: Any, wanted: Any) -> bool:
+def same(value: Any, expected: Any) -> bool:
     """Return whether JSON values are equal: 1 equals 1.0, but true does not equal 1."""
-    return found == wanted and isinstance(found, bool) == isinstance(wanted, bool)
+    return value == expected and isinstance(value, bool) == isinstance(expected, bool)
 
 
 def instant_of(value: Any) -> datetime | None:
-    """Return an ISO 8601 date or time as an instant (UTC without a zone), or None."""
+    """Return an ISO 8601 date or time as an instant, or None. Without a time zone, it is in UTC."""
     if not isinstance(value, str):
         return None
     try:
@@ -82,87 +82,87 @@ def instant_of(value: Any) -> datetime | None:
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
-def _equals(wanted: Any) -> Compare:
-    if isinstance(wanted, str):  # nothing but a text equals a text
-        return lambda value: value == wanted
-    return lambda value: same(value, wanted)
+def _equals(expected: Any) -> Compare:
+    if isinstance(expected, str):  # only a text equals a text
+        return lambda value: value == expected
+    return lambda value: same(value, expected)
 
 
-def _not_equals(wanted: Any) -> Compare:
-    return lambda value: value is not MISSING and not same(value, wanted)
+def _not_equals(expected: Any) -> Compare:
+    return lambda value: value is not MISSING and not same(value, expected)
 
 
 def _ordered(holds: Callable[[Any, Any], bool]) -> Callable[[Any], Compare]:
-    """Return a comparison among numbers, or among texts; a number and a text have no order."""
+    """Return a comparison of numbers with numbers, or texts with texts. A number and a text have no order."""
 
-    def compile_order(wanted: Any) -> Compare:
-        if is_number(wanted):
-            return lambda value: value.__class__ in (int, float) and holds(value, wanted)
-        if isinstance(wanted, str):
-            return lambda value: isinstance(value, str) and holds(value, wanted)
+    def compile_order(expected: Any) -> Compare:
+        if is_number(expected):
+            return lambda value: value.__class__ in (int, float) and holds(value, expected)
+        if isinstance(expected, str):
+            return lambda value: isinstance(value, str) and holds(value, expected)
         raise OperatorError("must be a number or a string")
 
     return compile_order
 
 
-def _list_of(wanted: Any) -> list[Any]:
-    if not isinstance(wanted, list):
+def _list_of(expected: Any) -> list[Any]:
+    if not isinstance(expected, list):
         raise OperatorError("must be an array")
-    if len(wanted) > VALUE_LIST_MAX:  # pyright: ignore[reportUnknownArgumentType]
+    if len(expected) > VALUE_LIST_MAX:  # pyright: ignore[reportUnknownArgumentType]
         raise OperatorError(f"must have at most {VALUE_LIST_MAX} items")
-    return wanted  # pyright: ignore[reportUnknownVariableType]
+    return expected  # pyright: ignore[reportUnknownVariableType]
 
 
-def _in(wanted: Any) -> Search:
-    items = _list_of(wanted)
+def _in(expected: Any) -> Search:
+    items = _list_of(expected)
     texts = frozenset(item for item in items if isinstance(item, str))
     others = [item for item in items if not isinstance(item, str)]
 
-    def among(found: Any) -> bool:
-        if isinstance(found, str):
-            return found in texts
-        if isinstance(found, list):
-            return any(among(unknown) for unknown in found)  # pyright: ignore[reportUnknownVariableType]
-        return any(same(found, item) for item in others)
+    def among(value: Any) -> bool:
+        if isinstance(value, str):
+            return value in texts
+        if isinstance(value, list):
+            return any(among(item) for item in value)  # pyright: ignore[reportUnknownVariableType]
+        return any(same(value, item) for item in others)
 
-    # A text is looked up; whatever else is compared with each.
+    # A text is looked up in a set; any other value is compared with each item.
     number = 1 + len(others)
     return Search(among, lambda value: number if value.__class__ is dict else _through(value, number))
 
 
-def _not_in(wanted: Any) -> Compare:
-    among = _in(wanted)
-    return Search(lambda step: step is not MISSING and not among(step), among.steps)
+def _not_in(expected: Any) -> Compare:
+    among = _in(expected)
+    return Search(lambda value: value is not MISSING and not among(value), among.steps)
 
 
-def _contains(wanted: Any) -> Search:
-    def holds(found: Any) -> bool:
-        if isinstance(found, str):
-            return isinstance(wanted, str) and wanted in found
-        return isinstance(found, list) and any(same(unknown, wanted) for unknown in found)  # pyright: ignore[reportUnknownVariableType]
+def _contains(expected: Any) -> Search:
+    def holds(value: Any) -> bool:
+        if isinstance(value, str):
+            return isinstance(expected, str) and expected in value
+        return isinstance(value, list) and any(same(item, expected) for item in value)  # pyright: ignore[reportUnknownVariableType]
 
     return Search(holds, _through)
 
 
-def _not_contains(wanted: Any) -> Compare:
-    contains = _contains(wanted)
-    return Search(lambda step: isinstance(step, str | list) and not contains(step), contains.steps)
+def _not_contains(expected: Any) -> Compare:
+    contains = _contains(expected)
+    return Search(lambda value: isinstance(value, str | list) and not contains(value), contains.steps)
 
 
 def _text(holds: Callable[[str, str], bool]) -> Callable[[Any], Compare]:
-    def compile_text(wanted: Any) -> Compare:
-        if not isinstance(wanted, str):
+    def compile_text(expected: Any) -> Compare:
+        if not isinstance(expected, str):
             raise OperatorError("must be a string")
-        return lambda value: isinstance(value, str) and holds(value, wanted)
+        return lambda value: isinstance(value, str) and holds(value, expected)
 
     return compile_text
 
 
-def _matches(wanted: Any) -> Compare:
-    if not isinstance(wanted, str):
+def _matches(expected: Any) -> Compare:
+    if not isinstance(expected, str):
         raise OperatorError("must be a regular expression")
     try:
-        pattern = Pattern(wanted)
+        pattern = Pattern(expected)
     except PatternError as error:
         raise OperatorError(str(error)) from None
     return Search(
@@ -172,8 +172,8 @@ def _matches(wanted: Any) -> Compare:
     )
 
 
-def _between(wanted: Any) -> Compare:
-    bounds = _list_of(wanted)
+def _between(expected: Any) -> Compare:
+    bounds = _list_of(expected)
     if len(bounds) != 2 or not (all(map(is_number, bounds)) or all(isinstance(value, str) for value in bounds)):
         raise OperatorError("must be an array of two numbers or two strings, the lower one first")
     low, high = bounds
@@ -182,18 +182,18 @@ def _between(wanted: Any) -> Compare:
     return lambda value: at_least(value) and at_most(value)
 
 
-def _exists(wanted: Any) -> Compare:
-    expected = wanted is not False
-    return lambda value: (value is not MISSING and value is not None) is expected
+def _exists(expected: Any) -> Compare:
+    must_exist = expected is not False
+    return lambda value: (value is not MISSING and value is not None) is must_exist
 
 
-def _not_exists(wanted: Any) -> Compare:
-    return _exists(wanted is False)
+def _not_exists(expected: Any) -> Compare:
+    return _exists(expected is False)
 
 
 def _in_time(holds: Callable[[datetime, datetime], bool]) -> Callable[[Any], Compare]:
-    def compile_time(wanted: Any) -> Compare:
-        limit = instant_of(wanted)
+    def compile_time(expected: Any) -> Compare:
+        limit = instant_of(expected)
         if limit is None:
             raise OperatorError("must be an ISO 8601 date or time")
         return lambda value: (instant := instant_of(value)) is not None and holds(instant, limit)

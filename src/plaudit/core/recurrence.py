@@ -1,7 +1,7 @@
 """Occurrences of a recurring campaign: an RFC 5545 recurrence rule, by the local calendar of a time zone.
 
-A local time that the clocks skip is as long after the skip as it was to be after its beginning; one that comes twice is
-the first of the two.
+If the clocks skip a local time, the occurrence is later by the length of the skip. If a local time happens twice, the
+occurrence is at the first of the two.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -15,14 +15,14 @@ _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _LATEST = datetime.max.replace(tzinfo=UTC)
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
-_TRUSTED = timedelta(days=366)  # for how long after an instant "no occurrence follows" is not worked out again
+_TRUSTED = timedelta(days=366)  # how long the result "no occurrence follows" is cached
 
 
 class Recurrence:
-    """`rule` (such as `FREQ=WEEKLY;BYDAY=SA`) from `starts_at` on; each occurrence lasts for `seconds`.
+    """The occurrences of a `rule` (such as `FREQ=WEEKLY;BYDAY=SA`) from `starts_at` on, each lasting for `seconds`.
 
-    Without `seconds` an occurrence lasts until the next begins. A rule that cannot be read, which an earlier version may
-    have stored, has no occurrences. What was found last is kept: most instants are in the same occurrence.
+    Without `seconds`, an occurrence lasts until the next one begins. An invalid rule, which an earlier version can have
+    stored, has no occurrences. The last result is cached, because most instants are in the same occurrence.
     """
 
     def __init__(self, rule: str, starts_at: datetime, seconds: int | None, time_zone: str) -> None:
@@ -58,45 +58,45 @@ class Recurrence:
         return start, following
 
     def _last_until(self, instant: datetime) -> datetime | None:
-        found = _schedule(self._text, local_time(self._starts_at, self._zone).replace(tzinfo=None))
-        if found is None:
+        schedule = _schedule(self._text, local_time(self._starts_at, self._zone).replace(tzinfo=None))
+        if schedule is None:
             return None
-        rule, occurrences = found
+        rule, occurrences = schedule
         last = instant if rule.until is None or rule.until.tzinfo is None else min(instant, rule.until)
         since = None
         if self._lasts is not None and instant > _EARLIEST + self._lasts + 2 * _DAY:
             since = self._local(instant - self._lasts)[0] - _DAY
         lower, upper = self._local(last)
-        found_at: datetime | None = None
+        latest: datetime | None = None
         local = occurrences.last_until(upper, since)
-        # Where the clocks change, instants are not in the order of their local times.
-        while local is not None and (found_at is None or (lower < upper and local >= lower - (upper - lower))):
+        # When the clocks change, a later local time can be an earlier instant, so look further back.
+        while local is not None and (latest is None or (lower < upper and local >= lower - (upper - lower))):
             at = self._instant(local)
-            if at <= last and (found_at is None or at > found_at):
-                found_at = at
+            if at <= last and (latest is None or at > latest):
+                latest = at
             local = occurrences.last_until(local - _SECOND, since)
-        return found_at
+        return latest
 
     def _first_after(self, instant: datetime) -> datetime | None:
-        found = _schedule(self._text, local_time(self._starts_at, self._zone).replace(tzinfo=None))
-        if found is None:
+        schedule = _schedule(self._text, local_time(self._starts_at, self._zone).replace(tzinfo=None))
+        if schedule is None:
             return None
-        rule, occurrences = found
+        rule, occurrences = schedule
         lower, upper = self._local(instant)
-        found_at: datetime | None = None
+        earliest: datetime | None = None
         local = occurrences.first_after(lower)
-        while local is not None and (found_at is None or (lower < upper and local <= upper + (upper - lower))):
+        while local is not None and (earliest is None or (lower < upper and local <= upper + (upper - lower))):
             at = self._instant(local)
-            if at > instant and (found_at is None or at < found_at):
-                found_at = at
+            if at > instant and (earliest is None or at < earliest):
+                earliest = at
             local = occurrences.first_after(local)
         until = rule.until
-        if found_at is not None and until is not None and until.tzinfo is not None and found_at > until:
+        if earliest is not None and until is not None and until.tzinfo is not None and earliest > until:
             return None
-        return found_at
+        return earliest
 
     def _local(self, instant: datetime) -> tuple[datetime, datetime]:
-        """Return an instant's local time by the offsets of now and of a day before: the earlier and the later."""
+        """Return an instant's local time by the current UTC offset and by that of a day before, the earlier one first."""
         if not _EARLIEST + 2 * _DAY < instant < _LATEST - 2 * _DAY:
             return instant.replace(tzinfo=None), instant.replace(tzinfo=None)
         now = instant.astimezone(self._zone).replace(tzinfo=None)
@@ -108,17 +108,16 @@ class Recurrence:
 
 
 def check_recurrence(rule: str, starts_at: datetime) -> None:
-    """Raise ValueError for a rule that a document must not have: wrong, out of bounds, or without an occurrence."""
-    read = read_rule(rule)
-    check_bounds(read, rule)
+    """Raise ValueError for a rule that is invalid, out of bounds, or without an occurrence."""
+    check_bounds(read_rule(rule), rule)
     if Recurrence(rule, starts_at, None, "UTC").next_after(starts_at - _SECOND) is None:
         raise ValueError("an occurrence must follow within 100 years of startDate, and not after UNTIL")
 
 
-# The versions of a programme have the same rules, and what bounds a rule by COUNT is worth keeping.
+# Cached, because all versions of a programme use the same rules, and a rule's end by COUNT is costly to compute.
 @lru_cache(maxsize=4_096)
 def _schedule(text: str, start: datetime) -> tuple[Rule, Occurrences] | None:
-    """Return the occurrences of a rule by local time; None for a rule that cannot be read or has none."""
+    """Return a rule and its occurrences in local time, or None if the rule is invalid or has no occurrence."""
     try:
         rule = read_rule(text)
     except ValueError:

@@ -1,6 +1,6 @@
-"""RFC 5545 recurrence rules as written: read into a `Rule`, and checked against the bounds that documents must keep.
+"""Parse RFC 5545 recurrence rules into a `Rule`, and check the bounds for rules in documents.
 
-A rule is dates and times of a local calendar. SECONDLY is not one of its frequencies: no campaign comes round by it.
+A rule describes dates and times of a local calendar. The frequency SECONDLY is not supported: campaigns do not need it.
 """
 
 import re
@@ -15,7 +15,7 @@ TIMES_A_DAY_MAX = 1_440
 
 WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _WEEKDAY = re.compile(r"([+-]?\d{1,2})?(MO|TU|WE|TH|FR|SA|SU)")
-# The lowest and the highest number that a part may list; where it is negative, 0 is none of them.
+# The lowest and the highest number that a part can list. If the lowest is negative, 0 is not allowed.
 _RANGES = {
     "BYMONTH": (1, 12), "BYWEEKNO": (-53, 53), "BYYEARDAY": (-366, 366), "BYMONTHDAY": (-31, 31),
     "BYHOUR": (0, 23), "BYMINUTE": (0, 59), "BYSECOND": (0, 59), "BYSETPOS": (-366, 366),
@@ -60,7 +60,7 @@ class Rule(Struct, frozen=True, kw_only=True):
 
 
 def read_rule(text: str) -> Rule:
-    """Return the rule that a text such as `FREQ=WEEKLY;BYDAY=SA` is. Raise ValueError with a sentence on what is wrong."""
+    """Parse a rule such as `FREQ=WEEKLY;BYDAY=SA`. Raise ValueError with a sentence if it is invalid."""
     parts = _parts(text)
     if "FREQ" not in parts:
         raise ValueError("FREQ is required, such as FREQ=WEEKLY")
@@ -90,7 +90,7 @@ def read_rule(text: str) -> Rule:
 
 
 def check_bounds(rule: Rule, text: str) -> None:
-    """Raise ValueError for what a document must not say, though a rule that was stored before may."""
+    """Raise ValueError if a rule is out of the bounds for documents. Rules stored by earlier versions can exceed them."""
     if rule.interval > INTERVAL_MAX:
         raise ValueError(f"INTERVAL must be from 1 to {INTERVAL_MAX:,} (got {rule.interval})")
     if rule.count is not None and rule.count > COUNT_MAX:
@@ -127,7 +127,7 @@ def _listed(text: str, name: str) -> list[str]:
 
 
 def _count(name: str, value: str, highest: int) -> int:
-    """Return how many. Beyond `highest` is seen to by `check_bounds`, as a stored rule may have it."""
+    """Return a positive integer. `check_bounds` checks `highest`, because rules stored before can exceed it."""
     number = _number(value)
     if number is None or number < 1:
         raise ValueError(f"{name} must be an integer from 1 to {highest:,} (got {_short(value)})")
@@ -142,25 +142,25 @@ def _numbers(parts: dict[str, str], name: str) -> tuple[int, ...]:
     if name not in parts:
         return ()
     lowest, highest = _RANGES[name]
-    found: set[int] = set()
+    numbers: set[int] = set()
     for value in parts[name].split(","):
         number = _number(value.strip())
         if number is None or not lowest <= number <= highest or (lowest < 0 and number == 0):
             zero = ", without 0" if lowest < 0 else ""
             raise ValueError(f"{name} must list integers from {lowest} to {highest}{zero} (got {_short(value)})")
-        found.add(number)
-    return tuple(sorted(found))
+        numbers.add(number)
+    return tuple(sorted(numbers))
 
 
 def _weekdays(value: str | None, frequency: Frequency) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
     plain: set[int] = set()
     nth: set[tuple[int, int]] = set()
     for day in () if value is None else value.split(","):
-        found = _WEEKDAY.fullmatch(day.strip())
-        number = 0 if found is None or found[1] is None else int(found[1])
-        if found is None or (found[1] is not None and not 1 <= abs(number) <= 53):
+        match = _WEEKDAY.fullmatch(day.strip())
+        number = 0 if match is None or match[1] is None else int(match[1])
+        if match is None or (match[1] is not None and not 1 <= abs(number) <= 53):
             raise ValueError(f"BYDAY must list days such as MO or 2TU (got {_short(day)})")
-        weekday = WEEKDAYS.index(found[2])
+        weekday = WEEKDAYS.index(match[2])
         if number and frequency <= Frequency.MONTHLY:
             nth.add((number, weekday))
         else:
