@@ -301,7 +301,7 @@ def test_a_limit_for_all_is_given_back():
     life.do("2026-03-02", "buy")
     order = existing(life.plan())
     assert order.caps == {"pay": 1}
-    assert existing(life.order(order).withdrawn).given_back == (("cap", "pay", 1),)
+    assert existing(life.order(order).withdrawn).returned == (("cap", "pay", 1),)
 
 
 def test_nothing_to_undo_is_no_order():

@@ -33,7 +33,7 @@ def _offer(programme: Programme, view: MemberView, product_id: str, balances: Ma
     product, document = programme.compiled.products[product_id], programme.products[product_id]
     costs = {name: to_number(cost, programme.compiled.metrics[name].decimals) for name, cost in product.costs}
     had = sum(row["quantity"] for row in view.parts["holdings"] if row["product_id"] == product_id)
-    refusal = redemption_refusal(product, programme.now(), had, 1, admitted=True)
+    refusal = redemption_refusal(product, programme.now(), had, 1, is_in_audience=True)
     if refusal is None and any(balances[cost_id].available < cost for cost_id, cost in costs.items()):
         refusal = Refusal.balance_insufficient
     return Offer(

@@ -1,1 +1,1 @@
-"""Commands: what a person or another system orders for a member. Each is a kind of event."""
+"""Commands: orders for a member from a person or another system. Each command is a kind of event."""

@@ -1,6 +1,6 @@
 """Apply a campaign to events before it existed: without notifications, once per past event.
 
-A simulation has decided what the campaign would have paid for the event, and the member's progress. The order contains
+A simulation has computed what the campaign would have paid for the event, and the member's progress. The order contains
 both, so the member gets exactly that, whatever has happened since.
 """
 
@@ -22,13 +22,14 @@ from .command_type import CommandType, Strangers
 
 
 class Backfill(Struct, frozen=True, rename="camel"):
-    """What a campaign gives for an event of the past.
+    """The results of a campaign for a past event.
 
-    `give` is in smallest units, by metric; `effects` are the places (step and index) of those that give anything else.
-    `completes` says that it counts towards the overall limit. `progress` is set with the member's last event: how far the
-    member had come without the campaign's past (`was`) and with it (`would`).
+    `give` has amounts in smallest units, by metric. `effects` has the places (step and index) of other effects to apply.
+    `completes`: it counts towards the overall limit. The order for the member's last event also has the member's progress
+    in the campaign without the past events (`was`) and with them (`would`).
 
-    Orders of earlier versions have no `give`: the campaign meets the event as if it happened now, or `top_up` is paid.
+    Orders of earlier versions have no `give`: `top_up` is paid or, without one, the event is evaluated as if it happened
+    now.
     """
 
     campaign_id: str
@@ -45,20 +46,20 @@ class Backfill(Struct, frozen=True, rename="camel"):
 
 
 def _apply_to_past(context: Context, order: Backfill) -> Refusal | None:
-    """Pay what one campaign would have paid for one past event."""
+    """Give a member the results of a campaign for a past event. Return the refusal, or None."""
     amounts = order.top_up if order.give is None else order.give
     context.switch_to(structs.replace(context.event, trigger=order.trigger, data=order.data))
-    found = [
+    listeners = [
         listener
         for listener in context.program.listeners_of(order.trigger)
         if listener.campaign.campaign_id == order.campaign_id
     ]
     if order.give is None and not order.top_up:
-        for listener in found:
+        for listener in listeners:
             context.trace.append(evaluate(context, listener))
         return None
-    if order.completes and found:
-        refusal = claim_overall(context, found[0].campaign)
+    if order.completes and listeners:
+        refusal = claim_overall(context, listeners[0].campaign)
         if refusal is not None:
             context.trace.append(Trace(campaign_cause(order.campaign_id).logged, 0, 0, refusal))
             return None
@@ -72,7 +73,7 @@ def _apply_to_past(context: Context, order: Backfill) -> Refusal | None:
         refusal = paid if isinstance(paid, Refusal) else None
         effects.append(EffectTrace(index, refusal, None if isinstance(paid, Refusal) else paid.amount))
     for step, index in order.effects:
-        effect = _effect_at(found, order.listener, step, index)
+        effect = _effect_at(listeners, order.listener, step, index)
         if effect is not None:
             place = EffectPlace(cause, step, len(amounts) + index)
             effects.append(context.apply_effect(effect, place))
@@ -84,14 +85,14 @@ def _apply_to_past(context: Context, order: Backfill) -> Refusal | None:
     return None
 
 
-def _effect_at(found: list[Listener], number: int, step: int, index: int) -> Effect | None:
-    """Return the effect at a place of a campaign; None if the campaign no longer has one there."""
-    if not found:
+def _effect_at(listeners: list[Listener], number: int, step: int, index: int) -> Effect | None:
+    """Return the effect at a place of a campaign, or None if the campaign no longer has it."""
+    if not listeners:
         return None
-    campaign: Campaign = found[0].campaign
+    campaign: Campaign = listeners[0].campaign
     if not campaign.steps:
         effects = next(
-            (listener.effects for listener in found if (listener.step, listener.number) == (step, number)), ()
+            (listener.effects for listener in listeners if (listener.step, listener.number) == (step, number)), ()
         )
     elif step == len(campaign.steps):
         effects = campaign.effects
@@ -101,7 +102,7 @@ def _effect_at(found: list[Listener], number: int, step: int, index: int) -> Eff
 
 
 def _merged(now: Progress, was: Progress, would: Progress) -> Progress:
-    """Return how far the member is with the past, also if more has happened since the simulation."""
+    """Return the member's progress including the past events, even if it has changed since the simulation."""
     if now == was:
         return would
     periods = {key: max(now.periods.get(key, 0), would.periods.get(key, 0)) for key in {*now.periods, *would.periods}}

@@ -12,7 +12,7 @@ from .command_type import CommandType
 
 
 class CampaignEnrolmentOrder(Struct, frozen=True, rename="camel"):
-    """The campaign."""
+    """The campaign to join."""
 
     campaign_id: str
 

@@ -1,9 +1,9 @@
-"""The form of a command: each module describes one, as a value `COMMAND` of `CommandType`.
+"""The description of a command. Each module of this folder has one, in its constant `COMMAND` of type `CommandType`.
 
     an event of its kind ──decode──► an order ──apply──► the member, facts, a trace; or a refusal, and nothing else
 
-Deciding, loading and explaining read these rows, and name no command. A command that is refused is refused as a whole: its
-refusal is the decision's, and nothing follows from it.
+The code that decides, loads and explains uses these descriptions and does not name any command. A command is applied or
+refused as a whole: its refusal becomes the decision's.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,17 +19,17 @@ from plaudit.core.decision import EffectTrace, FollowUp, Refusal, RefusalCode, T
 from plaudit.core.event import Event
 from plaudit.core.metrics import Metric
 
-CommandResult = Transaction | RefusalCode | None  # what a command came to: None when it writes no transaction
+CommandResult = Transaction | RefusalCode | None  # None: success without a transaction
 
 
 class Strangers(Enum):
-    """What happens to a command whose user is not a member, or has been erased."""
+    """What happens to a command whose user is not a member, or was erased."""
 
-    join = auto()  # it enrols them
-    join_if_allowed = auto()  # it enrols them, unless the organisation has settled that actions do not
-    join_by_api = auto()  # only a call does: what the engine makes is refused, as the member has been erased meanwhile
-    join_unless_engine = auto()  # the same, but for what the engine itself makes only
-    join_themselves = auto()  # it is about joining, and says itself that they have
+    join = auto()  # it enrols the user
+    join_if_allowed = auto()  # it enrols the user, unless the organisation's settings forbid it for actions
+    join_by_api = auto()  # it enrols the user if it came by the API; otherwise it is refused: the member was erased
+    join_unless_engine = auto()  # it enrols the user unless the engine created it
+    join_themselves = auto()  # it enrols the user, and emits `user.enrolled` itself if at all
     are_refused = auto()
 
     def may_join(self, event: Event, *, auto_enrol: bool) -> bool:
@@ -52,7 +52,7 @@ class EmptyOrder(Struct, frozen=True):
 
 
 def decode_order(data: Mapping[str, Any], order: type[Any]) -> Any:
-    """Return an event's data as an order."""
+    """Decode an event's data as an order."""
     return msgspec.convert(data, order, strict=False, str_keys=True)
 
 
@@ -65,17 +65,18 @@ def _never(_: Event) -> bool:
 
 
 class CommandType(Struct, frozen=True, kw_only=True):
-    """Everything about one kind of command.
+    """The description of one kind of command.
 
-    `order` is what the event's data is decoded as (by `decode`), `apply` carries it out or says why not.
-    `needs` are the parts of a member that it looks at or changes, of those that a batch loads only if they are needed (see
-    `EffectType.needs`); None: all of them. `needs_history`: the log of the member is read for it.
-    `strangers`: what becomes of it if its user is no member. `if_merged` is why it is refused when the member has been merged
-    into another; None: it is passed on to that one. `reopens` says of which event that does not hold.
-    `is_own`: members do it themselves, so it says when they were active.
-    `is_silent`: it brings in the past or takes a member out, so nothing follows from it and nobody is told.
-    `triggers_nothing`: other systems are told, but no campaign listens.
-    `after_refusal` returns what follows even if it is refused.
+    `decode` turns the event's data into an `order`, and `apply` carries it out or returns the refusal.
+    `needs` are the parts of a member that it reads or changes, out of those that a batch loads only on demand (see
+    `EffectType.needs`); None: all of them. `needs_history`: it needs the member's log.
+    `strangers` says what happens if its user is not a member. `if_merged` is its refusal if the member was merged into
+    another; None: it is passed on to that member. `reopens` returns whether neither applies, because the event undoes
+    the merge.
+    `is_own`: members do this themselves, so it counts as activity.
+    `is_silent`: it imports the past or removes a member, so it triggers nothing and notifies no one.
+    `triggers_nothing`: webhooks receive its messages, but campaigns do not listen.
+    `after_refusal` returns the follow-ups of a refused command.
     `effect` is the type of effect that explanations show for its `cause`.
     """
 
@@ -96,20 +97,20 @@ class CommandType(Struct, frozen=True, kw_only=True):
     effect: str | None = None
 
     def run(self, context: Context) -> RefusalCode | None:
-        """Run the command of the present event. Return the refusal, or None."""
+        """Carry out the command of the present event. Return the refusal, or None."""
         return self.apply(context, self.decode(context.event.data, self.order))
 
 
-def trace_command(context: Context, done: CommandResult, cause: Cause = MANUAL) -> RefusalCode | None:
-    """Trace a command's result. Return its refusal, or None."""
-    refusal = done if isinstance(done, str) else None
-    outcome = done.amount if isinstance(done, Transaction) else None
+def trace_command(context: Context, result: CommandResult, cause: Cause = MANUAL) -> RefusalCode | None:
+    """Append a command's result to the trace. Return its refusal, or None."""
+    refusal = result if isinstance(result, str) else None
+    outcome = result.amount if isinstance(result, Transaction) else None
     context.trace.append(Trace(cause.logged, 0, 0, None, [], [EffectTrace(0, refusal, outcome)]))
     return refusal
 
 
 def on_metric(run: Callable[[Context, Any, Metric], CommandResult]) -> Callable[[Context, Any], RefusalCode | None]:
-    """Return the `apply` of a command on one metric, which its order names: what `run` comes to is traced."""
+    """Return the `apply` of a command on the metric that its order names. It traces the result of `run`."""
 
     def apply(context: Context, order: Any) -> RefusalCode | None:
         metric = context.program.metrics.get(order.metric)

@@ -1,6 +1,6 @@
-"""Enrolment as in the reference: profile, welcome bonus, referral and `user.enrolled`, in one decision.
+"""Enrolment in the programme: profile, welcome bonus, referral and `user.enrolled`, in one decision.
 
-The bonus is paid once, and the event occurs once, even if an action had enrolled the member before.
+If an action enrolled the member earlier, this still pays the bonus and emits the event.
 """
 
 from typing import Any
@@ -29,7 +29,7 @@ class EnrolmentOrder(Struct, frozen=True, rename="camel"):
 
 
 def referral_id(registration_id: UUID) -> UUID:
-    """Return the id of the event that tells the referring member."""
+    """Return the id of the event that an enrolment sends to the referring member."""
     return derived_id(registration_id, "referral")
 
 

@@ -14,14 +14,14 @@ from .command_type import CommandResult, CommandType, on_metric
 
 
 class ExtensionOrder(Struct, frozen=True, rename="camel"):
-    """The earliest instant at which the balance may expire."""
+    """The metric, and the new expiry of lots that would expire earlier."""
 
     metric: str
     expires_at: datetime
 
 
 def _extend(context: Context, order: ExtensionOrder, metric: Metric) -> CommandResult:
-    """Move every earlier expiry of a metric's lots to an instant."""
+    """Extend every earlier expiry of a metric's lots to this time."""
     book = balance_of(context, metric).book
     if book is not None:
         replace_book(context, metric, lots.extend_expiry(book, order.expires_at, context.now))

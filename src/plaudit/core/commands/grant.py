@@ -1,4 +1,4 @@
-"""Grant a reward manually, regardless of campaigns' rules."""
+"""Grant a reward manually, independently of campaigns."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from .command_type import CommandType
 
 
 class GrantOrder(Struct, frozen=True, rename="camel"):
-    """The reward, and the reason."""
+    """The reward to grant, and the reason."""
 
     reward_id: str
     reason: Any = None  # a text; anything else is ignored

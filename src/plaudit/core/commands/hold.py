@@ -26,7 +26,7 @@ from .command_type import CommandResult, CommandType, on_metric
 
 
 class HoldOrder(Struct, frozen=True, rename="camel"):
-    """`action`: place, capture (the amount is spent) or release."""
+    """The hold, and the `action` on it: place, capture (spend the amount) or release."""
 
     metric: str
     hold_id: str
@@ -39,25 +39,26 @@ class HoldOrder(Struct, frozen=True, rename="camel"):
 def _hold(context: Context, order: HoldOrder, metric: Metric) -> CommandResult:
     balance = balance_of(context, metric)
     book = balance.book or EMPTY
-    found = next((hold for hold in book.holds if hold.hold_id == order.hold_id), None)
+    existing = next((hold for hold in book.holds if hold.hold_id == order.hold_id), None)
     if order.action == "place":
         assert order.until is not None
-        free = available(balance) + (found.amount if found is not None else 0)
+        free = available(balance) + (existing.amount if existing is not None else 0)
         if free - order.amount < (metric.minimum or 0):
             return Refusal.balance_insufficient
         book = open_book(balance) if in_lots(metric, balance) else book
         replace_book(context, metric, lots.place_hold(book, order.hold_id, order.amount, order.until))
-        done = None
-    elif found is None:
+        result = None
+    elif existing is None:
         return Refusal.hold_not_found
     elif order.action == "release":
         replace_book(context, metric, lots.without_hold(book, order.hold_id))
-        done = None
+        result = None
     else:
-        done = _capture(context, metric, found, min(order.amount or found.amount, found.amount), order.reason)
-    settle(context, metric)  # what is held no longer
+        amount = min(order.amount or existing.amount, existing.amount)
+        result = _capture(context, metric, existing, amount, order.reason)
+    settle(context, metric)  # amounts that are no longer held pay off debt, or expire
     expire(context, metric)
-    return done
+    return result
 
 
 def _capture(context: Context, metric: Metric, hold: Hold, amount: int, reason: str | None) -> Transaction:

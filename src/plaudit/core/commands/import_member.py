@@ -1,7 +1,7 @@
-"""A member who comes from elsewhere, with what they had there: profile, lots, pending points, products, codes, and what mechanics know.
+"""Import a member from another system: profile, lots, pending amounts, products, codes, and states of mechanics.
 
-Quiet: nothing that listens is set off by it. What is imported is booked under `import`, and counts for scores only by
-what the mechanics are given.
+An import triggers nothing and notifies no one. Its transactions have the cause `import` and do not count for scores: the
+states of mechanics are imported instead.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ from .command_type import CommandType, Strangers
 
 
 class ImportedLot(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """An amount in smallest units, with its optional expiry and release."""
+    """An imported amount in smallest units, with an optional expiry and release."""
 
     amount: int
     expires_at: datetime | None = None
@@ -35,7 +35,7 @@ class ImportedLot(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class ImportedCode(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """The member's code from a pool."""
+    """A pool's code that the member already has."""
 
     pool_id: str
     code: str
@@ -43,7 +43,7 @@ class ImportedCode(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class ImportOrder(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A member's imported data. `lots` by metric, `parts` by mechanic and document, `products` by id."""
+    """The data of an imported member: `lots` by metric, `parts` by mechanic and document, `products` by id."""
 
     attributes: dict[str, Any] = {}
     identities: dict[str, str | None] = {}
@@ -81,28 +81,28 @@ def coupon_id_of(event_id: UUID, code: ImportedCode) -> UUID:
 
 
 def _import_member(context: Context, order: ImportOrder) -> RefusalCode | None:
-    """Import a member as they are. Refuse all of it if something it names does not exist."""
+    """Import a member. Refuse the whole order if it names a document that does not exist."""
     member, program = context.member, context.program
     if order.enrolled_at is not None:
         member.enrolled_at = min(order.enrolled_at, context.now)
     context.write_profile(order.attributes, order.identities)
     context.changed_parts.add("all")
     effects: list[EffectTrace] = []
-    for index, (metric_id, item) in enumerate(order.lots.items()):
+    for index, (metric_id, imported_lots) in enumerate(order.lots.items()):
         metric = program.metrics.get(metric_id)
         if metric is None:
             return Refusal.metric_not_found
         before = balance_of(context, metric)
-        amount = sum(lot.amount for lot in item)
+        amount = sum(lot.amount for lot in imported_lots)
         if metric.maximum is not None and before.amount + amount > metric.maximum:
             return Refusal.balance_at_maximum
         book, parts = before.book, list[Posting]()
-        if metric.keeps_lots or book is not None or any(lot.expires_at or lot.available_at for lot in item):
-            book = was = open_book(before)
-            for lot in item:
-                book, more = lots.credit(book, lot.amount, lot.expires_at, lot.available_at)
-                parts += more
-            book = lots.counting(book, was, {})
+        if metric.keeps_lots or book is not None or any(lot.expires_at or lot.available_at for lot in imported_lots):
+            book = old = open_book(before)
+            for lot in imported_lots:
+                book, postings = lots.credit(book, lot.amount, lot.expires_at, lot.available_at)
+                parts += postings
+            book = lots.counting(book, old, {})
         place = EffectPlace(cause.IMPORT, 0, index)
         append_transaction(context, place, metric, amount, book, tuple(parts) if book is not None else None, "Import")
         effects.append(EffectTrace(index, None, amount))

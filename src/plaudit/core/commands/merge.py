@@ -1,10 +1,11 @@
-"""Two members become one: the one hands over all that there is, the other takes it over and goes on for both.
+"""Merge two members: the merged member hands everything over, and the remaining member takes it over.
 
-    merge, at the one who is no more ──► all lots are debited, all else is let go ──► takeover, at the other: credited, added
+    merge, an event of the merged member ──► its lots are debited, everything else is removed
+        ──► takeover, an event of the remaining member: credits the lots, adds everything else
 
-What both have is added up, and where that makes no sense the better of the two counts: nothing is lost. It is not earned
-a second time, so no multiplier, cap or mechanic counts it; what was earned ever goes along (`lifetime`).
-Whatever is decided at the one later is passed on to the other.
+Amounts of both members are added. Where adding makes no sense, the better of the two counts, so nothing is lost. The
+amounts are not earned again, so no multiplier, cap or mechanic counts them; lifetime amounts move along (`lifetime`).
+Later events of the merged member are passed on to the remaining member.
 """
 
 from datetime import datetime
@@ -35,7 +36,7 @@ class MergeOrder(Struct, frozen=True):
 
 
 class Handed(Struct, frozen=True, rename="camel"):
-    """Everything that a member has, in the form of the log; mechanics add their states."""
+    """Everything that a merged member hands over, as logged. The states of mechanics are added as further keys."""
 
     user_id: str = field(name="from")
     merge_id: UUID | None = None
@@ -51,16 +52,16 @@ def _hand_over(context: Context, order: MergeOrder) -> None:
     """Hand over everything, except balances of metrics that the programme no longer has."""
     member, into = context.member, order.into
     metrics = context.program.metrics
-    kept = {balance_id: balance for balance_id, balance in member.balances.items() if balance_id not in metrics}
+    remaining = {metric_id: balance for metric_id, balance in member.balances.items() if metric_id not in metrics}
     handed = Handed(
-        member.user_id, context.event.event_id, member.attributes, {balance_id: value for balance_id, value in member.balances.items() if balance_id in metrics},
+        member.user_id, context.event.event_id, member.attributes, {metric_id: balance for metric_id, balance in member.balances.items() if metric_id in metrics},
         dict(member.progress), dict(member.holdings), dict(member.coupons), member.active_at,
     )  # fmt: skip
     data = msgspec.to_builtins(handed, str_keys=True) | states_as_logged(member.states)
     effects: list[EffectTrace] = []
     for index, (metric_id, balance) in enumerate(sorted(handed.balances.items())):
         effects += _debit(context, metrics[metric_id], balance, index)
-    for metric_id, balance in kept.items():
+    for metric_id, balance in remaining.items():
         if balance.book is not None:
             member.balances[metric_id] = structs.replace(balance, book=structs.replace(balance.book, due_at=None))
     context.items += [

@@ -1,4 +1,4 @@
-"""Events of a member who was merged into another: passed on to that one, or refused."""
+"""Events of a merged member: they are passed on to the remaining member, or refused."""
 
 from uuid import UUID
 
@@ -14,20 +14,20 @@ from .command_type import CommandType
 
 
 def is_passed_on(member: Member, event: Event, command: CommandType | None) -> bool:
-    """Return whether an event is passed on, not decided: the member was merged into another, and that was not reversed."""
+    """Return whether an event is not decided here because the member was merged, and the event does not undo the merge."""
     return member.merged_into is not None and not (command is not None and command.reopens(event))
 
 
 def pass_on(context: Context, command: CommandType | None) -> RefusalCode:
-    """Pass an event on to the member into whom this one was merged. Return the refusal to log here."""
+    """Pass an event on to the member into whom this one was merged, unless it is refused. Return the refusal to log."""
     event, user_id = context.event, context.member.merged_into
     assert user_id is not None
     if command is not None and command.if_merged is not None:
         return command.if_merged
     if event.kind != TIMER:
         event_id = passed_on_id(event.event_id)
-        told = {"into": user_id, "eventId": str(event_id)}
-        context.trace.append(Trace(MERGE.logged, 0, 0, Refusal.member_merged, [], [], None, told))
+        progress = {"into": user_id, "eventId": str(event_id)}
+        context.trace.append(Trace(MERGE.logged, 0, 0, Refusal.member_merged, [], [], None, progress))
         context.follow_ups.append(
             FollowUp(
                 event_id=event_id,
@@ -43,5 +43,5 @@ def pass_on(context: Context, command: CommandType | None) -> RefusalCode:
 
 
 def passed_on_id(event_id: UUID) -> UUID:
-    """Return the id under which an event is passed on."""
+    """Return the id of the event as which an event is passed on."""
     return derived_id(event_id, MERGED)

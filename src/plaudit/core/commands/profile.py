@@ -1,4 +1,4 @@
-"""A member's profile and identities, written by an administrator or an app."""
+"""Set a member's profile fields and identities."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The arrival of a transfer at its receiver, or back at its sender."""
+"""Receive a transfer, or get it back if the receiver refused it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ from .transaction import TransactionOrder, credit_parts
 def receipt_for(
     context: Context, event_id: UUID, order: TransactionOrder, to: str, parts: Sequence[Any], *, returned: bool = False
 ) -> FollowUp:
-    """Return the event that delivers an amount to a member. Its id comes from the transfer's (see `receipt_ids`)."""
+    """Return the event that delivers a transferred amount to a member. For `event_id`, see `receipt_ids`."""
     data = {"metric": order.metric, "amount": order.amount, "reason": order.reason, "parts": parts}
     return FollowUp(
         event_id=event_id,
@@ -37,7 +37,7 @@ def receipt_for(
 
 
 def receipt_ids(transfer_id: UUID) -> tuple[UUID, UUID]:
-    """Return the ids of the events by which a transfer arrives at its receiver and, if it cannot, comes back."""
+    """Return the ids of a transfer's receipt, and of the receipt that returns the amount to the sender if refused."""
     receipt_id = derived_id(transfer_id, RECEIPT)
     return receipt_id, _return_id(receipt_id)
 
@@ -47,7 +47,7 @@ def _return_id(receipt_id: UUID) -> UUID:
 
 
 def _returns(context: Context) -> list[FollowUp]:
-    """Return the follow-up of a refused receipt: the amount goes back to its sender, with its lots."""
+    """Return the follow-up of a refused receipt, which returns the amount to its sender, with its expiries."""
     order: TransactionOrder = decode_order(context.root_event.data, TransactionOrder)
     if order.returned or not order.sender:
         return []
@@ -56,7 +56,7 @@ def _returns(context: Context) -> list[FollowUp]:
 
 
 def _receipt(context: Context, order: TransactionOrder, metric: Metric) -> CommandResult:
-    """Post a transfer's amount, whole or not at all. A part without lots at the sender expires as a credit does."""
+    """Credit a transfer's whole amount, or refuse it. An amount without the sender's lots expires like a new credit."""
     before = balance_of(context, metric)
     after = before.amount + order.amount
     if after > AMOUNT_MAX or (metric.maximum is not None and after > metric.maximum and not order.returned):
@@ -67,8 +67,8 @@ def _receipt(context: Context, order: TransactionOrder, metric: Metric) -> Comma
         )
     book = open_book(before)
     missing = order.amount - sum(part.amount for part in order.parts)
-    more = (Posting(0, missing, expiry_of(context, metric, book)),) if missing else ()
-    return credit_parts(context, metric, (*order.parts, *more), order.reason)
+    rest = (Posting(0, missing, expiry_of(context, metric, book)),) if missing else ()
+    return credit_parts(context, metric, (*order.parts, *rest), order.reason)
 
 
 COMMAND = CommandType(

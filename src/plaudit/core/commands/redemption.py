@@ -1,4 +1,4 @@
-"""Redeem a product: its price, the stock, a code of its pool and the coupon, in one decision or not at all."""
+"""Redeem a product: pay its price, take it from the stock and issue its code, in one decision or not at all."""
 
 from datetime import datetime
 
@@ -16,21 +16,21 @@ from .command_type import CommandType
 
 
 class Redemption(Struct, frozen=True, rename="camel"):
-    """The product and the quantity."""
+    """The product to redeem, and the quantity."""
 
     product_id: str
     quantity: int = 1
 
 
 def _redeem(context: Context, order: Redemption) -> RefusalCode | None:
-    """Spend a product's price and grant it, or return the first reason against it."""
+    """Pay a product's price and award the product. Return the first refusal, or None."""
     product = context.program.products.get(order.product_id)
     if product is None:
         return Refusal.product_not_found
     held = context.member.holdings.get(product.product_id)
-    had = 0 if held is None else held.quantity
-    admitted = product.audience is None or context.is_for(product.audience)
-    refusal = redemption_refusal(product, context.now, had, order.quantity, admitted=admitted)
+    owned = 0 if held is None else held.quantity
+    is_in_audience = product.audience is None or context.is_for(product.audience)
+    refusal = redemption_refusal(product, context.now, owned, order.quantity, is_in_audience=is_in_audience)
     if refusal is not None:
         return refusal
     effects: list[EffectTrace] = []
@@ -44,33 +44,35 @@ def _redeem(context: Context, order: Redemption) -> RefusalCode | None:
             return paid
         effects.append(EffectTrace(index, None, paid.amount))
     place = EffectPlace(REDEMPTION, 0, len(product.costs))
-    given = award_product.apply(
+    award = award_product.apply(
         context, place, award_product.AwardProduct(product_id=order.product_id, quantity=order.quantity)
     )
-    if given.refusal is not None:
-        return given.refusal
-    coupon = given.outcome.get("coupon")
-    if coupon is not None and "refusal" in coupon:  # no code, no deal
+    if award.refusal is not None:
+        return award.refusal
+    coupon = award.outcome.get("coupon")
+    if coupon is not None and "refusal" in coupon:  # nobody pays for a product without its code
         return Refusal(coupon["refusal"])
-    effects.append(given)
+    effects.append(award)
     context.trace.append(Trace(REDEMPTION.logged, 0, 0, None, [], effects))
-    told = {"productId": order.product_id, "quantity": order.quantity}
-    context.emit("product.redeemed", told, REDEMPTION)
+    data = {"productId": order.product_id, "quantity": order.quantity}
+    context.emit("product.redeemed", data, REDEMPTION)
     return None
 
 
-def redemption_refusal(product: Product, now: datetime, had: int, quantity: int, *, admitted: bool) -> Refusal | None:
-    """Return why a member who has `had` of a product cannot get `quantity` more, apart from its price; or None."""
+def redemption_refusal(
+    product: Product, now: datetime, owned: int, quantity: int, *, is_in_audience: bool
+) -> Refusal | None:
+    """Return why a member who owns `owned` of a product cannot get `quantity` more, apart from the price, or None."""
     if not product.active:
         return Refusal.product_inactive
     if product.starts_at is not None and now < product.starts_at:
         return Refusal.product_not_available_yet
     if product.ends_at is not None and now >= product.ends_at:
         return Refusal.product_no_longer_available
-    if not admitted:
+    if not is_in_audience:
         return Refusal.not_in_segment
     limit = 1 if product.type == "badge" else product.limit_per_member
-    return Refusal.product_limit_reached if limit is not None and had + quantity > limit else None
+    return Refusal.product_limit_reached if limit is not None and owned + quantity > limit else None
 
 
 COMMAND = CommandType(kind=event.REDEMPTION, order=Redemption, apply=_redeem, is_own=True)

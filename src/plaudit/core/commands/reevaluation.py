@@ -1,4 +1,4 @@
-"""Shared by the commands that evaluate a member for a new or changed document."""
+"""Helpers for commands that evaluate a member for a new or changed document."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from plaudit.core.ids import derived_id
 
 
 def is_behind(context: Context, sequence: int | None) -> bool:
-    """Return whether the member has had an event since the log was read, so that reading misses it."""
+    """Return whether the member has had an event since the log was read, so the log is incomplete."""
     return sequence is not None and sequence != context.member.sequence
 
 
 def reevaluate_later(context: Context, data: dict[str, Any]) -> None:
-    """Queue the evaluation again, once the log contains what has happened since."""
+    """Queue the evaluation again as a new event, for which the log is read again."""
     event = context.root_event
     context.follow_ups.append(
         FollowUp(

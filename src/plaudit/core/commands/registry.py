@@ -1,4 +1,4 @@
-"""All commands. A new command is a module and its line in this list; a mechanic's command is in the mechanic's folder."""
+"""All commands. To add a command, add a module to this folder and to this list. Mechanics register their own commands."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -32,7 +32,7 @@ class CommandModule(Protocol):
 
 
 class CommandRegistry(dict[str, CommandType]):
-    """Commands by the kinds of their events. `effects` maps causes' kinds to the effects that explanations show."""
+    """Commands by the kind of their events. `effects` maps a cause's kind to the effect that explanations show for it."""
 
     def __init__(self, modules: Iterable[CommandModule]) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class CommandRegistry(dict[str, CommandType]):
             self.register(module)
 
     def register(self, module: CommandModule) -> None:
-        """Add a module's command, for loading, deciding and explaining."""
+        """Add a module's command."""
         self.add(module.COMMAND)
 
     def unregister(self, module: CommandModule) -> None:
@@ -49,7 +49,7 @@ class CommandRegistry(dict[str, CommandType]):
         self.remove(module.COMMAND)
 
     def add(self, command: CommandType) -> None:
-        """Add a command, which may be a mechanic's."""
+        """Add a command to everything that loads, decides or explains commands."""
         self[command.kind] = command
         if command.cause is not None and command.effect is not None:
             self.effects[command.cause.kind] = command.effect
@@ -85,6 +85,6 @@ COMMANDS = CommandRegistry(
 
 
 def needs_history(kind: str) -> bool:
-    """Return whether events of a kind are commands for which the log of the member is read."""
+    """Return whether events of a kind are commands that need the member's log."""
     command = COMMANDS.get(kind)
     return command is not None and command.needs_history

@@ -21,14 +21,13 @@ from .command_type import CommandResult, CommandType, on_metric
 
 
 class ReversalOrder(Struct, frozen=True, rename="camel"):
-    """A transaction as it was, and how much of it is to be taken back (positive).
+    """A transaction, and how much of it to reverse (`take`, positive).
 
-    `expired` is how much of a credit has expired before; `whole` refuses what cannot be taken back wholly.
-    `earned`, `scored`, `counted_at` and `counted_in` are of what it goes back to, through the reversals that it may be
-    itself (see `earned.Origin`).
-    `pending`: points that come back before `counted_at` are pending until then (orders of earlier versions made them available).
-    `merged`: it was made by a member who was merged into this one, where lots had other numbers. `reopens`: it was made by
-    a merge, and the reversal restores the member who was merged.
+    `expired` is the amount of a credit that has expired. `whole`: refuse the reversal if it cannot be complete. `earned`,
+    `scored`, `counted_at` and `counted_in` describe the origin: the transaction itself or, if it is a reversal, the one it
+    goes back to (see `earned.Origin`). `pending`: points returned before `counted_at` are pending until then (orders of
+    earlier versions made them available). `merged`: the transaction was made by a member who was merged into this one, so
+    its lots had other numbers. `reopens`: a merge made the transaction, and the reversal restores the merged member.
     """
 
     transaction_id: UUID
@@ -50,7 +49,7 @@ class ReversalOrder(Struct, frozen=True, rename="camel"):
 
     @property
     def origin(self) -> Origin:
-        """Return the origin of what is reversed."""
+        """Return the origin of the reversed transaction."""
         earned = self.amount > 0 if self.earned is None else self.earned
         return Origin(self.transaction_id, earned, earned and self.scored, self.counted_at, self.counted_in)
 
@@ -60,66 +59,67 @@ def _reverse(context: Context, order: ReversalOrder, metric: Metric) -> CommandR
 
 
 def reverse(context: Context, order: ReversalOrder, metric: Metric, place: EffectPlace) -> Transaction | Refusal:
-    """Reverse a transaction: a credit out of the lots it made, a debit into the lots that paid for it."""
+    """Reverse a transaction: take a credit from the lots it created, or return a debit to the lots that paid for it."""
     balance = balance_of(context, metric)
     book = balance.book or EMPTY
     key = str(order.transaction_id)
     before = book.reversed.get(key, 0)
     if before + order.take > abs(order.amount):
         return Refusal.reversal_too_large
-    expires = order.amount < 0 and order.expires_at is not None  # what is given back, also where nothing else does
-    kept = expires or in_lots(metric, balance)
-    book = was = open_book(balance) if kept else book
+    has_expiry = order.amount < 0 and order.expires_at is not None  # then lots are needed, even if this is the first
+    has_lots = has_expiry or in_lots(metric, balance)
+    book = old = open_book(balance) if has_lots else book
     if order.merged:
         order = structs.replace(order, parts=_parts_here(book, order))
     if order.reopens:
         context.member.merged_into = None
         context.changed_parts.add("all")
     if order.amount > 0:
-        taken = _undo_credit(metric, book, balance, order, order.amount - order.expired - before, kept=kept)
+        result = _undo_credit(metric, book, balance, order, order.amount - order.expired - before, has_lots=has_lots)
     else:
-        taken = _undo_debit(context, metric, book, balance, order, kept=kept)
-    if isinstance(taken, Refusal):
-        return taken
-    amount, book, parts = taken
-    back = order.take if order.amount > 0 else amount  # of a debit, what a maximum leaves no room for can come later
-    book = structs.replace(book, reversed={**book.reversed, key: before + back})
+        result = _undo_debit(context, metric, book, balance, order, has_lots=has_lots)
+    if isinstance(result, Refusal):
+        return result
+    amount, book, parts = result
+    # The part of a reversed debit that exceeds the maximum can be credited later, so it does not count as reversed.
+    reversed_amount = order.take if order.amount > 0 else amount
+    book = structs.replace(book, reversed={**book.reversed, key: before + reversed_amount})
     origin = order.origin
     at = origin.counted_at or context.now
-    book = lots.counting(book, was, {at: amount} if origin.scored and at > context.now else {})
+    book = lots.counting(book, old, {at: amount} if origin.scored and at > context.now else {})
     return append_transaction(
-        context, place, metric, amount, book, parts if kept else None, order.reason, origin=origin
+        context, place, metric, amount, book, parts if has_lots else None, order.reason, origin=origin
     )
 
 
 def _parts_here(book: lots.Book, order: ReversalOrder) -> tuple[Posting, ...]:
-    """The postings of a transaction on the lots of another book: each on the lot here that expires when its own did.
+    """Return a merged member's postings on this book's lots: each on the lot with the same expiry.
 
-    Where there is none, a debit that is given back makes one; a credit is taken from the others.
+    If no such lot exists, the reversal of a debit creates one, and the reversal of a credit uses the other lots.
     """
     numbers = {lot.expires_at: lot.number for lot in book.lots if lot.number != DEBT}
-    fresh = itertools.count(book.next_number)
-    found: list[Posting] = []
+    new_numbers = itertools.count(book.next_number)
+    postings: list[Posting] = []
     for part in order.parts:
         if part.lot == DEBT:
-            found.append(part)
+            postings.append(part)
         elif part.expires_at in numbers or order.amount < 0:
-            number = numbers[part.expires_at] if part.expires_at in numbers else next(fresh)
+            number = numbers[part.expires_at] if part.expires_at in numbers else next(new_numbers)
             numbers[part.expires_at] = number
-            found.append(structs.replace(part, lot=number))
-    return tuple(found)
+            postings.append(structs.replace(part, lot=number))
+    return tuple(postings)
 
 
-_Undone = tuple[int, lots.Book, tuple[Posting, ...]] | Refusal
+_Undone = tuple[int, lots.Book, tuple[Posting, ...]] | Refusal  # the amount, the new book, the postings
 
 
 def _undo_credit(
-    metric: Metric, book: lots.Book, balance: Balance, order: ReversalOrder, left: int, *, kept: bool
+    metric: Metric, book: lots.Book, balance: Balance, order: ReversalOrder, left: int, *, has_lots: bool
 ) -> _Undone:
-    """Take a credit back: from its own lots, then from the others, then as debt.
+    """Undo a credit: take it from its own lots, then from the others, then as debt.
 
-    Without debt it goes as far as the metric's minimum allows, whether lots are kept or not. What is held stays, and what
-    has expired or been taken back before is not taken again: at most what is `left`.
+    If the metric does not allow debt, take only what its minimum allows, with or without lots. Held amounts stay. At most
+    `left` is taken: what has not expired and has not been reversed before.
     """
     points = min(order.take, max(left, 0))
     if metric.minimum is not None and not metric.into_debt:
@@ -127,29 +127,29 @@ def _undo_credit(
         if order.whole and points > room:
             return Refusal.balance_insufficient
         points = min(points, room)
-    if not kept:
+    if not has_lots:
         return -points, book, ()
-    # One from before the metric kept lots went into what never expires.
+    # A credit from before the metric kept lots is in the lot that never expires.
     own = {part.lot for part in order.parts} or {
         lot.number for lot in book.lots if lot.expires_at is lot.available_at is None
     }
     book, parts, missing = lots.take_from_lots(book, own, points)
-    book, more = lots.spend(book, missing, pending_too=True)
-    return -points, book, (*parts, *more)
+    book, rest = lots.spend(book, missing, pending_too=True)
+    return -points, book, (*parts, *rest)
 
 
 def _undo_debit(
-    context: Context, metric: Metric, book: lots.Book, balance: Balance, order: ReversalOrder, *, kept: bool
+    context: Context, metric: Metric, book: lots.Book, balance: Balance, order: ReversalOrder, *, has_lots: bool
 ) -> _Undone:
-    """Reverse a debit: pay off debt first, then refill the lots that paid, latest expiry first."""
+    """Undo a debit: pay off debt first, then refill the lots that paid, latest expiry first."""
     room = order.take if metric.maximum is None else max(min(order.take, metric.maximum - balance.amount), 0)
     if room == 0 or (order.whole and room < order.take):
         return Refusal.balance_at_maximum
-    if not kept:
+    if not has_lots:
         return room, book, ()
     counted_at = order.origin.counted_at
-    waits = order.pending and counted_at is not None and counted_at > context.now
-    pending_until = counted_at if waits else None
+    is_pending = order.pending and counted_at is not None and counted_at > context.now
+    pending_until = counted_at if is_pending else None
     parts: list[Posting] = []
     amount = room
     if book.lots and book.lots[0].number == DEBT:
@@ -157,16 +157,16 @@ def _undo_debit(
         book = lots.apply(book, (parts[0],))
         amount -= parts[0].amount
     for part in reversed(order.parts):
-        given = min(amount, -part.amount)
-        if given > 0 and part.lot != DEBT and order.expires_at is None:
-            amount -= given
-            parts.append(Posting(part.lot, given, part.expires_at))
+        refill = min(amount, -part.amount)
+        if refill > 0 and part.lot != DEBT and order.expires_at is None:
+            amount -= refill
+            parts.append(Posting(part.lot, refill, part.expires_at))
             book = lots.apply(book, (parts[-1],), pending_until)
             book = structs.replace(book, next_number=max(book.next_number, part.lot + 1))
-    if amount:  # what no lot had paid, or what gets another expiry, is a credit of today's
+    if amount:  # an amount that no lot had paid, or that gets another expiry, is a new credit
         expires_at = order.expires_at or expiry_of(context, metric, book)
-        book, more = lots.credit(book, amount, expires_at, pending_until)
-        parts += more
+        book, postings = lots.credit(book, amount, expires_at, pending_until)
+        parts += postings
     return room, book, tuple(parts)
 
 

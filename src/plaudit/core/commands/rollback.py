@@ -1,7 +1,7 @@
-"""What a campaign has led to is undone: at one member, in one event, by the ledger's rules.
+"""Undo the results of a campaign for one member, in one event, by the ledger's rules.
 
-What that is has been found by deciding the member's log again without the campaign (see `without`); the order says it, so
-deciding it again gives the same. Nothing is set off by it: what a campaign paid for by mistake is not earned by losing it.
+The results were found by deciding the member's log again without the campaign (see `without`). They are in the order, so
+deciding this event again gives the same result. A rollback triggers no campaigns, so no member earns anything by it.
 """
 
 from collections.abc import Mapping
@@ -24,22 +24,22 @@ from plaudit.core.member import Progress
 from .command_type import CommandType, Strangers
 from .reversal import ReversalOrder, reverse
 
-STEP_PLACES = 10_000  # reversals that fit in one step: the table's numbers are small
+STEP_PLACES = 10_000  # reversals per step number, because the table's columns hold small numbers
 
 
 class Undone(ReversalOrder, frozen=True, rename="camel"):
-    """A transaction to be reversed under the cause that made it, so its statistics follow."""
+    """A transaction to reverse under its own cause, so that the cause's statistics change too."""
 
     logged: LoggedCause = field(default=ROLLBACK.logged, name="campaignId")
 
     @property
     def cause(self) -> Cause:
-        """What made it."""
+        """Return the cause of the transaction."""
         return cause_from_log(self.logged)
 
 
 class Coupon(Struct, frozen=True, rename="camel"):
-    """A coupon to withdraw. `pool_id` None: its code is shared, so whether it was used is unknown."""
+    """A coupon to withdraw. `pool_id` None: its code is shared, so nobody knows whether it was used."""
 
     coupon_id: UUID
     origin_id: str
@@ -48,7 +48,7 @@ class Coupon(Struct, frozen=True, rename="camel"):
 
 
 class Stays(Struct, frozen=True, rename="camel"):
-    """Points that the member sent on and that cannot be recovered from their receiver, and why."""
+    """Points that the member transferred and that cannot be recovered from the receiver, with the reason."""
 
     to_user_id: str
     metric: str
@@ -57,13 +57,13 @@ class Stays(Struct, frozen=True, rename="camel"):
 
 
 class Rollback(Struct, frozen=True, rename="camel"):
-    """What is to be undone of a member as of `sequence`: all that `campaign_id` has led to within a time, or by an event.
+    """The order of a rollback: what to undo for a member whose state is as of `sequence`.
 
-    `transfers` are points that were sent on and come back from who received them, by a reversal of their own in the
-    same commit; `stays` is what does not. Without a campaign it is what an administrator withdraws: products,
-    coupons. `progress` is as it would be; `parts` are what the mechanics undo, by their kinds; `stock` and `caps` is what others can
-    have again.
-    `whole`: what cannot be had back refuses the order.
+    It covers the results of `campaign_id` between two times, or for one event. Without a campaign, it withdraws products
+    and coupons for an administrator. `transfers` are transferred points that come back from their receivers, each by a
+    reversal in the receiver's log in the same commit; `stays` are those that do not. `progress` has the new progress by
+    campaign, and `parts` what the mechanics undo, by kind. `stock` and `caps` return to the stock and the overall limits.
+    `whole`: refuse the order if it cannot be carried out completely.
     """
 
     campaign_id: str | None = None
@@ -87,7 +87,7 @@ class Rollback(Struct, frozen=True, rename="camel"):
 
 
 class RolledBack(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A rollback's result for a member: amounts by metric, numbers of the rest. `lost_…` could not be recovered."""
+    """A rollback's result for a member: amounts by metric, and counts of the rest. `lost_…`: what was not recovered."""
 
     metrics: dict[str, int] = {}
     lost_metrics: dict[str, int] = {}
@@ -99,22 +99,21 @@ class RolledBack(Struct, frozen=True, rename="camel", omit_defaults=True):
     lost_coupons: int = 0
     notifications: int = 0
     completions: int = 0
-    numbers: dict[str, int] = {}  # of the mechanics, by their `undone_counts`
+    numbers: dict[str, int] = {}  # the mechanics' counts (see `MechanicRules.undone_counts`)
 
 
-def rolled_back_from(shown: Mapping[str, Any]) -> RolledBack:
-    """Return what came of a rollback, as its trace says it."""
+def rolled_back_from(progress: Mapping[str, Any]) -> RolledBack:
+    """Return a rollback's result from the `progress` of its trace."""
     names = [name for rules in MECHANIC_RULES.values() for name in rules.undone_counts]
-    numbers = {name: int(shown[name]) for name in names if name in shown}
-    return structs.replace(msgspec.convert(shown, RolledBack), numbers=numbers)
+    numbers = {name: int(progress[name]) for name in names if name in progress}
+    return structs.replace(msgspec.convert(progress, RolledBack), numbers=numbers)
 
 
-def _shown(order: Rollback, done: RolledBack) -> dict[str, Any]:
-    shown = msgspec.to_builtins(structs.replace(done, numbers={}))
+def _progress_of(order: Rollback, result: RolledBack) -> dict[str, Any]:
     return {
         "campaignId": order.campaign_id,
-        **shown,
-        **{name: number for name, number in done.numbers.items() if number},
+        **msgspec.to_builtins(structs.replace(result, numbers={})),
+        **{name: number for name, number in result.numbers.items() if number},
     }
 
 
@@ -134,21 +133,21 @@ def data_of(order: Rollback) -> dict[str, Any]:
     return data
 
 
-_ASKED = frozenset({"campaign_id", "since", "until", "of_event", "sequence", "reason", "whole", "stays"})
+_NOT_UNDONE = frozenset({"campaign_id", "since", "until", "of_event", "sequence", "reason", "whole", "stays"})
 
 
 def is_something(order: Rollback) -> bool:
     """Return whether an order undoes anything."""
-    return any(getattr(order, name) for name in order.__struct_fields__ if name not in _ASKED)
+    return any(getattr(order, name) for name in order.__struct_fields__ if name not in _NOT_UNDONE)
 
 
 def unused_id(event_id: UUID, coupon: Coupon) -> UUID:
-    """Return the id of the claim that a coupon has not been used."""
+    """Return the id of the claim that a coupon is unused."""
     return derived_id(event_id, f"unused:{coupon.coupon_id}")
 
 
 def _roll_back(context: Context, order: Rollback) -> Refusal | None:
-    """Undo what the order names. Refuse all of it if the member has had an event since the order was computed."""
+    """Carry out the order. Refuse all of it if the member has had an event since the order was computed."""
     if order.sequence is not None and order.sequence != context.member.sequence:
         return Refusal.member_moved_on
     states = {kind: {**states} for kind, states in context.member.states.items()}
@@ -163,12 +162,12 @@ def _roll_back(context: Context, order: Rollback) -> Refusal | None:
     removed = _take_products(context, order)
     if isinstance(removed, Refusal):
         return removed
-    _take_the_rest(context, order)
+    _undo_mechanics(context, order, first=False)
     stock = {key: min(number, removed.get(key, 0)) for key, number in order.stock.items()}
     returned = [(ClaimKind.cap, name, number) for name, number in sorted(order.caps.items())]
     returned += [(ClaimKind.stock, name, number) for name, number in sorted(stock.items()) if number]
     context.withdrawn = Withdrawn(coupons, order.notifications, tuple(returned))
-    done = RolledBack(
+    result = RolledBack(
         metrics=metrics,
         lost_metrics=lost,
         transfers=len(order.transfers),
@@ -181,7 +180,7 @@ def _roll_back(context: Context, order: Rollback) -> Refusal | None:
         completions=completions,
         numbers=_numbers(states, context.member.states),
     )
-    context.trace.append(Trace(ROLLBACK.logged, 0, 0, None, [], effects, None, _shown(order, done)))
+    context.trace.append(Trace(ROLLBACK.logged, 0, 0, None, [], effects, None, _progress_of(order, result)))
     return None
 
 
@@ -216,38 +215,41 @@ def _set_progress(context: Context, order: Rollback) -> int:
 
 
 def _take_from_receivers(context: Context, order: Rollback) -> Refusal | None:
-    """Credit the member with what the receivers give back: all of it, or nothing for either."""
+    """Reverse the member's transfers, whose receivers return the points. Refuse if any reversal is refused."""
     for number, transfer in enumerate(order.transfers):
         metric = context.program.metrics.get(transfer.metric)
         place = EffectPlace(transfer.cause, number // STEP_PLACES, number % STEP_PLACES)
-        done = Refusal.metric_not_found if metric is None else reverse(context, transfer, metric, place)
-        if isinstance(done, Refusal):
-            return done
+        result = Refusal.metric_not_found if metric is None else reverse(context, transfer, metric, place)
+        if isinstance(result, Refusal):
+            return result
     return None
 
 
 def _reverse_all(context: Context, order: Rollback) -> tuple[dict[str, int], dict[str, int], list[EffectTrace]]:
-    """Take transactions back: debits first, as they bring back what credits are then taken from."""
+    """Reverse transactions, debits first: the returned amounts can then be taken for the credits.
+
+    Return the reversed amounts and the lost ones by metric, and the effects' traces.
+    """
     taken: dict[str, int] = {}
     lost: dict[str, int] = {}
     effects: list[EffectTrace] = []
     for number, undone in enumerate(sorted(order.transactions, key=lambda transaction: transaction.amount > 0)):
         metric = context.program.metrics.get(undone.metric)
         place = EffectPlace(undone.cause, number // STEP_PLACES, number % STEP_PLACES)
-        done: Transaction | Refusal = Refusal.metric_not_found
+        result: Transaction | Refusal = Refusal.metric_not_found
         if metric is not None:
-            done = reverse(context, undone, metric, place)
-        amount = done.amount if isinstance(done, Transaction) else 0
-        wanted = -undone.take if undone.amount > 0 else undone.take
+            result = reverse(context, undone, metric, place)
+        amount = result.amount if isinstance(result, Transaction) else 0
+        expected = -undone.take if undone.amount > 0 else undone.take
         taken[undone.metric] = taken.get(undone.metric, 0) - amount
-        if amount != wanted:
-            lost[undone.metric] = lost.get(undone.metric, 0) + amount - wanted
-        effects.append(EffectTrace(number, done if isinstance(done, Refusal) else None, amount))
+        if amount != expected:
+            lost[undone.metric] = lost.get(undone.metric, 0) + amount - expected
+        effects.append(EffectTrace(number, result if isinstance(result, Refusal) else None, amount))
     return taken, lost, effects
 
 
 def _withdraw_coupons(context: Context, order: Rollback) -> tuple[UUID, ...] | Refusal:
-    had, withdrawn = context.member.coupons, list[UUID]()
+    counts, withdrawn = context.member.coupons, list[UUID]()
     for coupon in order.coupons:
         if coupon.pool_id is not None:
             claim_id = unused_id(context.event.event_id, coupon)
@@ -256,17 +258,17 @@ def _withdraw_coupons(context: Context, order: Rollback) -> tuple[UUID, ...] | R
                 if order.whole:
                     return refusal
                 continue
-        if not had.get(coupon.origin_id):
+        if not counts.get(coupon.origin_id):
             return Refusal.coupon_not_found
         withdrawn.append(coupon.coupon_id)
-        had[coupon.origin_id] -= 1
-        if not had[coupon.origin_id]:
-            del had[coupon.origin_id]
+        counts[coupon.origin_id] -= 1
+        if not counts[coupon.origin_id]:
+            del counts[coupon.origin_id]
     return tuple(withdrawn)
 
 
 def _take_products(context: Context, order: Rollback) -> dict[str, int] | Refusal:
-    """Take products away, as far as the member has them. Return how many of each."""
+    """Take products from the member, as far as they hold them. Return the quantity of each."""
     removed: dict[str, int] = {}
     for product_id, quantity in sorted(order.products.items()):
         held = context.member.holdings.get(product_id)
@@ -278,11 +280,6 @@ def _take_products(context: Context, order: Rollback) -> dict[str, int] | Refusa
         cause = ROLLBACK if order.campaign_id is None else campaign_cause(order.campaign_id)
         removed[product_id] = take_product(context, cause, product_id, number)
     return removed
-
-
-def _take_the_rest(context: Context, order: Rollback) -> None:
-    """Take back what else the mechanics undo."""
-    _undo_mechanics(context, order, first=False)
 
 
 COMMAND = CommandType(

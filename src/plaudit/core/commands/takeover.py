@@ -1,4 +1,4 @@
-"""What a merge hands over, taken over by the member who goes on for both (see `merge`)."""
+"""Take over everything that a merge hands over, as the remaining member (see `merge`)."""
 
 from datetime import datetime
 
@@ -18,7 +18,7 @@ from .merge import Handed
 
 
 def _take_over(context: Context, handed: Handed) -> Refusal | None:
-    """Take over all that the merged member had. Refused as a whole if a balance would be out of its bounds."""
+    """Take over everything of the merged member. Refuse all of it if a balance would be out of its bounds."""
     member, program = context.member, context.program
     context.taken_over = handed.user_id
     referred = [int(row.get(REFERRALS, 0)) for row in (handed.attributes, member.attributes)]
@@ -32,8 +32,8 @@ def _take_over(context: Context, handed: Handed) -> Refusal | None:
         if refusal is not None:
             return refusal
         effects.append(EffectTrace(index, None, balance.amount))
-    for product_id, had in sorted(handed.holdings.items()):
-        _add_holding(context, product_id, had)
+    for product_id, holding in sorted(handed.holdings.items()):
+        _add_holding(context, product_id, holding)
     for origin_id, number in handed.coupons.items():
         member.coupons[origin_id] = member.coupons.get(origin_id, 0) + number
     if handed.active_at is not None:
@@ -52,12 +52,11 @@ def _credit(context: Context, metric: Metric, balance: Balance, index: int) -> R
         return Refusal.balance_at_maximum
     if after < -AMOUNT_MAX or (metric.minimum is not None and after < metric.minimum and not metric.into_debt):
         return Refusal.balance_insufficient
-    theirs, parts = balance.book, None
-    book = before.book
+    book, parts = before.book, None
     if in_lots(metric, before) or in_lots(metric, balance):
         book, parts = lots.united(open_book(before), open_book(balance))
-    elif theirs is not None:
-        book, _ = lots.united(book or lots.EMPTY, theirs)
+    elif balance.book is not None:
+        book, _ = lots.united(book or lots.EMPTY, balance.book)
     place = EffectPlace(cause.MERGE, 0, index)
     if balance.amount or balance.earned or parts:
         append_transaction(context, place, metric, balance.amount, book, parts, MERGED, lifetime=balance.earned)
@@ -66,21 +65,21 @@ def _credit(context: Context, metric: Metric, balance: Balance, index: int) -> R
     return None
 
 
-def _add_holding(context: Context, product_id: str, had: Holding) -> None:
+def _add_holding(context: Context, product_id: str, added: Holding) -> None:
     product, own = context.program.products.get(product_id), context.member.holdings.get(product_id)
     before = 0 if own is None else own.quantity
-    quantity = before + had.quantity
-    if product is not None and product.type == "badge":  # a member has a badge or not
-        quantity = max(before, had.quantity)
-    first_at: datetime = had.first_at if own is None else min(own.first_at, had.first_at)
-    last_at: datetime = had.last_at if own is None else max(own.last_at, had.last_at)
+    quantity = before + added.quantity
+    if product is not None and product.type == "badge":  # a member holds a badge at most once
+        quantity = max(before, added.quantity)
+    first_at: datetime = added.first_at if own is None else min(own.first_at, added.first_at)
+    last_at: datetime = added.last_at if own is None else max(own.last_at, added.last_at)
     context.member.holdings[product_id] = Holding(quantity, first_at, last_at)
     if quantity > before:
         context.items.append(ProductChange(cause.MERGE.logged, product_id, quantity - before))
 
 
 def _add_mechanics(context: Context, handed: Handed) -> None:
-    """How far the other was; what the programme no longer has is kept as it is, unless the member has its own."""
+    """Add the merged member's states and progress. For a deleted document, the state is kept unless there is one."""
     program = context.program
     by_id = program.campaigns()
     for kind, rules in reversed(MECHANIC_RULES.items()):

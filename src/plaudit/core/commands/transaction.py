@@ -1,4 +1,4 @@
-"""A credit or debit made by hand; and the order that transfers and receipts share with it."""
+"""A manual credit or debit, and the order that transfers and receipts also use."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,9 +18,9 @@ from .command_type import CommandResult, CommandType, on_metric
 
 
 class TransactionOrder(Struct, frozen=True, rename="camel"):
-    """A credit, a debit (negative) or a transfer by hand, in smallest units. `expires_at` instead of the metric's.
+    """A manual credit, debit (negative) or transfer, in smallest units. `expires_at` replaces the metric's expiry.
 
-    What arrives by a transfer has its `sender`, the lots it came from (`parts`) and, if it has come back, `returned`.
+    A receipt of a transfer has the `sender`, the sender's lots (`parts`) and, if the receiver refused it, `returned`.
     """
 
     metric: str
@@ -43,13 +43,13 @@ def _transaction(context: Context, order: TransactionOrder, metric: Metric) -> C
 
 
 def credit_parts(context: Context, metric: Metric, parts: Sequence[Posting], reason: str | None) -> Transaction:
-    """Credit amounts that bring their own expiries with them."""
+    """Credit amounts with their own expiries, in one transaction."""
     amount = sum(part.amount for part in parts)
-    book, written = open_book(balance_of(context, metric)), list[Posting]()
+    book, postings = open_book(balance_of(context, metric)), list[Posting]()
     for part in parts:
-        book, more = lots.credit(book, part.amount, part.expires_at, None)
-        written += more
-    return append_transaction(context, EffectPlace(MANUAL, 0, 0), metric, amount, book, tuple(written), reason)
+        book, added = lots.credit(book, part.amount, part.expires_at, None)
+        postings += added
+    return append_transaction(context, EffectPlace(MANUAL, 0, 0), metric, amount, book, tuple(postings), reason)
 
 
 COMMAND = CommandType(kind=TRANSACTION, order=TransactionOrder, apply=on_metric(_transaction))

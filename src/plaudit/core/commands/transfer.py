@@ -1,4 +1,4 @@
-"""A transfer to another member: it arrives there as an event of their own (see `receipt`)."""
+"""A transfer to another member, who receives it in an event of their own (see `receipt`)."""
 
 from plaudit.core.cause import MANUAL
 from plaudit.core.context import Context, EffectPlace
@@ -14,7 +14,7 @@ from .transaction import TransactionOrder
 
 
 def _transfer(context: Context, order: TransactionOrder, metric: Metric) -> CommandResult:
-    """To another member, with the expiries that it has here; it arrives there as an event of their own."""
+    """Spend an amount and send it, with its expiries, to another member."""
     if order.to is None:
         return Refusal.metric_not_found
     spent = post(context, EffectPlace(MANUAL, 0, 0), metric, -order.amount, order.reason, earning=False)

@@ -1,1 +1,1 @@
-"""Effects, one file each: settings, checks, the parts loaded for it, how it is compiled, applied and previewed."""
+"""Effects, one module each: its settings, its checks, and how it is compiled, applied and previewed."""

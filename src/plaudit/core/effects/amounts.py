@@ -18,7 +18,7 @@ from .effect_type import Amount, Preview, SettingsAmount, SettingsError
 
 
 class AmountSettings(Struct, frozen=True):
-    """An amount of a metric, ready to post: fixed (in smallest units), or a formula."""
+    """A compiled amount of a metric: fixed (in smallest units), or a formula."""
 
     metric: str
     fixed: int | None
@@ -27,19 +27,19 @@ class AmountSettings(Struct, frozen=True):
 
 
 def check_amount(amount: Amount) -> Sequence[SettingsError]:
-    """Return what is wrong with a fixed amount."""
+    """Return the errors of a fixed amount."""
     if isinstance(amount, str) or (math.isfinite(amount) and 0 < abs(amount) <= AMOUNT_MAX):
         return ()
     return (SettingsError("amount", f"must be a number other than 0 (got {amount})"),)
 
 
 def fixed_amounts(metric_id: str, amount: Amount) -> Sequence[SettingsAmount]:
-    """Return the amount if it is fixed; the value of a formula is known only when it is evaluated."""
+    """Return the amount if it is fixed, or (). The value of a formula is known only when it is evaluated."""
     return () if isinstance(amount, str) else (SettingsAmount("amount", metric_id, amount),)
 
 
 def compile_amount(metric_id: str, amount: Amount, reason: str | None, metrics: Mapping[str, Metric]) -> AmountSettings:
-    """Return an amount, ready to be posted."""
+    """Return the compiled amount."""
     if isinstance(amount, str):
         return AmountSettings(metric_id, None, Expression(amount), reason)
     metric = metrics.get(metric_id)
@@ -53,7 +53,7 @@ def preview_amount(metric_id: str, amount: Amount) -> Sequence[Preview]:
 
 
 def apply_amount(context: Context, place: EffectPlace, settings: AmountSettings) -> EffectTrace:
-    """Credit a fixed amount or a formula's value, times the multipliers, rounded once. Debit a negative one."""
+    """Credit a fixed amount or a formula's value, times the multipliers, rounded once. Debit it if it is negative."""
     metric = context.program.metrics.get(settings.metric)
     if metric is None:
         return EffectTrace(place.index, Refusal.metric_not_found, settings.metric)
@@ -88,5 +88,5 @@ def apply_amount(context: Context, place: EffectPlace, settings: AmountSettings)
 
 
 def _with_limits(context: Context, metric: Metric, amount: int, origin: dict[str, Any] | None) -> dict[str, Any]:
-    """Return how an amount came about, of which the metric's limits have let in only a part."""
+    """Return the trace's explanation of an amount that the metric's limits have reduced."""
     return (origin or {}) | {"uncut": to_number(amount, metric.decimals), "limits": limits_met(context, metric)}

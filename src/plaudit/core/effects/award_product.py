@@ -18,10 +18,10 @@ class AwardProduct(EffectSettings, frozen=True):
 
 
 def apply(context: Context, place: EffectPlace, settings: AwardProduct) -> EffectTrace:
-    """Give the member a product, and a code of the pool that belongs to it.
+    """Give the member a product, and a code if the product has a code pool.
 
-    A badge is given once. Where the code is all there is to the product (`unique_code_pool`), an empty pool refuses
-    the award; otherwise the product is given, and the outcome says that the pool was empty.
+    A badge is given once. If the pool is empty, a product of type `unique_code_pool` is refused, because it is nothing
+    but a code. Any other product is given without a code, and the outcome contains the refusal.
     """
     product = context.program.products.get(settings.product_id)
     if product is None:

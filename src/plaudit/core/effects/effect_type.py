@@ -1,8 +1,9 @@
-"""The form of an effect: each module of this folder describes one, as a value `EFFECT` of `EffectType`.
+"""The description of an effect. Each module of this folder has one, in its constant `EFFECT` of type `EffectType`.
 
-    a document's config ──check──► Settings ──compile──► compiled settings ──apply──► the member, facts, a trace
+    a document's config ──check──► settings ──compile──► compiled settings ──apply──► the member, facts, a trace
 
-The API, the checks on saving, the compiled programme, the reference and explanations read these rows, and name no effect.
+The API, the checks of documents, the compiled programme, the reference and explanations use these descriptions, and do
+not name any effect.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,11 +22,11 @@ Quantity = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
 class EffectSettings(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """An effect's settings, as documents write them. The subclass's name is the title of its JSON Schema."""
+    """An effect's settings, as written in documents. The subclass's name is the title of its JSON Schema."""
 
 
 class SettingsError(Struct, frozen=True):
-    """An error in the settings: the `field` as documents write it ("" for all of them), and what it must be."""
+    """An error in the settings: the `field` as written in documents ("" for the whole), and what it must be."""
 
     field: str
     message: str
@@ -44,7 +45,7 @@ class NamedDocument(Struct, frozen=True):
 
 
 class SettingsAmount(Struct, frozen=True):
-    """An amount of a metric in `field` of the settings, which the metric must be able to hold."""
+    """An amount of a metric in a `field` of the settings. The metric's decimals and bounds must allow it."""
 
     field: str
     metric_id: str
@@ -52,7 +53,7 @@ class SettingsAmount(Struct, frozen=True):
 
 
 class Preview(Struct, frozen=True):
-    """What an effect will give, as far as known in advance. A formula's `amount` is only known when it runs."""
+    """What an effect will give, as far as it is known in advance. The `amount` of a formula is known only when it runs."""
 
     kind: Literal["metric", "product", "coupon"]
     id: str
@@ -79,18 +80,18 @@ def _no_preview(_: Any, _preview_reward: PreviewReward) -> Sequence[Preview]:
 
 
 class EffectType(Struct, frozen=True, kw_only=True):
-    """Everything about one type of effect. Names of fields are those of the `settings` struct.
+    """The description of one type of effect. Field names are those of the `settings` struct.
 
-    `aliases` and `field_aliases` are other spellings that clients may use; `rule_name` is what rules show it as.
-    `needs` are the parts of a member that it changes, of those that a batch loads only if an effect needs them.
-    `formulas` and `texts` are the fields that may hold a formula, or formulas in a text: they are compiled on saving.
-    `profile_field` are the fields that name a field of the profile and its new value.
-    `check` returns what is wrong beyond types and formulas, `amounts` the fixed amounts of metrics.
-    `compile` makes of the settings, with the programme's metrics, what `apply` takes.
+    `aliases` and `field_aliases` are other spellings that clients can use; `rule_name` is the name shown in rules.
+    `needs` are the parts of a member that it changes, out of those that a batch loads only on demand.
+    `formulas` and `texts` are the fields that can contain a formula, or a text with formulas; they are checked on saving.
+    `profile_field` has the names of two fields: one names a profile field, the other has its new value.
+    `check` returns the errors beyond types and formulas, and `amounts` the fixed amounts of metrics.
+    `compile` turns the settings, with the programme's metrics, into the settings for `apply`.
     `apply` does no I/O. It changes `context.member`, claims what is scarce (`context.claim`: see `issue_coupon`), queues
     messages for other systems (`context.messages`: see `call_webhook`) or engine events (`context.emit`), and returns an
     `EffectTrace`.
-    `preview` returns what it will give; its second argument does the same for a reward's id.
+    `preview` returns what the effect will give; its second argument returns the same for a reward's id.
     """
 
     name: str
@@ -111,11 +112,11 @@ class EffectType(Struct, frozen=True, kw_only=True):
     preview: Callable[[Any, PreviewReward], Sequence[Preview]] = _no_preview
 
     def written_name(self, field: str) -> str:
-        """Return the name by which documents write a field of the settings."""
+        """Return the name of a settings field as written in documents."""
         return next(row.encode_name for row in structs.fields(self.settings) if row.name == field)
 
     def errors(self, settings: Any) -> list[SettingsError]:
-        """Return what is wrong with settings of the right types."""
+        """Return the errors of settings whose types are right."""
         errors = list(self.check(settings))
         for fields, compiled in ((self.texts, Template), (self.formulas, Expression)):
             for field in fields:

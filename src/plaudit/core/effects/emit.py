@@ -24,7 +24,7 @@ def check(settings: Emit) -> Sequence[SettingsError]:
 
 
 def apply(context: Context, place: EffectPlace, settings: Emit) -> EffectTrace:
-    """Fire a trigger of the organisation's own. Campaigns that listen to it meet it within the same decision."""
+    """Fire one of the organisation's own triggers. Campaigns that listen to it are evaluated in the same decision."""
     context.emit(settings.trigger, settings.data, place.cause)
     return EffectTrace(place.index, None, {"trigger": settings.trigger})
 

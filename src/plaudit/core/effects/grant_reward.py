@@ -1,4 +1,4 @@
-"""The effect `grant_reward`. A reward is a named effect; its type says which."""
+"""The effect `grant_reward`. A reward has one effect, which its type determines."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ def apply(context: Context, place: EffectPlace, settings: GrantReward) -> Effect
 
 
 def grant(context: Context, place: EffectPlace, reward_id: str, reason: str | None = None) -> EffectTrace:
-    """Grant a reward. What it posts has this `reason`; without one, the reward's own."""
+    """Grant a reward. Its transaction has this `reason`, or the reward's own if None."""
     reward = context.program.rewards.get(reward_id)
     if reward is None:
         return EffectTrace(place.index, Refusal.reward_not_found, reward_id)

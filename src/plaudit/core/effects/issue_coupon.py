@@ -18,7 +18,7 @@ class IssueCoupon(EffectSettings, frozen=True):
 
 
 class UniqueCouponSettings(Struct, frozen=True):
-    """A unique code from a pool; `once` for one code per member. `origin_id` is what it comes from: a reward, a product."""
+    """A unique code from a pool, `once` per member or for each award. `origin_id` is the reward's, product's or pool's id."""
 
     origin_id: str
     pool_id: str

@@ -1,4 +1,4 @@
-"""The effect `notify`; its settings are also the notification of a campaign and of a step."""
+"""The effect `notify`. Its settings also describe the notifications of campaigns and steps."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -34,7 +34,7 @@ def check(settings: Notify) -> Sequence[SettingsError]:
 
 
 def compile_notification(settings: Notify) -> Texts | str:
-    """Return the one text of a notification as a template has it, or the template's id."""
+    """Return a notification's text in the form of a template, or the template's id."""
     if settings.template_id is not None:
         return settings.template_id
     title = None if settings.title is None else Template(settings.title)

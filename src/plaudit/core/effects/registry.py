@@ -1,4 +1,4 @@
-"""All effects, in the order of the reference. A new effect is a module of this folder and its line in this list.
+"""All effects, in the order of the reference. To add an effect, add a module to this folder and to this list.
 
 The mechanics add theirs (see `mechanics.registry`).
 """
@@ -31,9 +31,9 @@ class EffectModule(Protocol):
 
 
 class EffectRegistry(dict[str, EffectType]):
-    """Types of effect by their names and aliases.
+    """Types of effects by name and alias.
 
-    `types` has each once. `appliers` are their functions by name: a decision finds with one look what applies an effect.
+    `types` has each type once. `appliers` maps names to `apply` functions, so a decision needs one lookup per effect.
     """
 
     def __init__(self, modules: Iterable[EffectModule]) -> None:
@@ -52,7 +52,7 @@ class EffectRegistry(dict[str, EffectType]):
         self.remove(module.EFFECT)
 
     def add(self, effect_type: EffectType) -> None:
-        """Add an effect. Everything that lists, checks, compiles or applies effects knows it from then on."""
+        """Add an effect to everything that lists, checks, compiles or applies effects."""
         self.types.append(effect_type)
         self.appliers[effect_type.name] = effect_type.apply
         self.update(dict.fromkeys((effect_type.name, *effect_type.aliases), effect_type))

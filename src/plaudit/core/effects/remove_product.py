@@ -14,7 +14,7 @@ class RemoveProduct(EffectSettings, frozen=True):
 
 
 def apply(context: Context, place: EffectPlace, settings: RemoveProduct) -> EffectTrace:
-    """Take a product away from the member: at most as many as they hold."""
+    """Take a quantity of a product from the member, at most what they hold."""
     if settings.product_id not in context.member.holdings:
         return EffectTrace(place.index, Refusal.product_not_held, settings.product_id)
     removed = take_product(context, place.cause, settings.product_id, settings.quantity)
@@ -22,7 +22,7 @@ def apply(context: Context, place: EffectPlace, settings: RemoveProduct) -> Effe
 
 
 def take_product(context: Context, cause: Cause, product_id: str, quantity: int) -> int:
-    """Take a product away that the member holds: at most as many as they hold. Return how many were taken."""
+    """Take a quantity of a product that the member holds, at most all of it. Return the quantity taken."""
     held = context.member.holdings[product_id]
     left = max(held.quantity - quantity, 0)
     context.items.append(ProductChange(cause.logged, product_id, left - held.quantity))

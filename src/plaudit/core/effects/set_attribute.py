@@ -1,4 +1,4 @@
-"""The effect `set_attribute`. Which fields of a profile it may set is for the profile's own rules to say."""
+"""The effect `set_attribute`. The rules for profiles decide which fields it can set."""
 
 from typing import Annotated
 

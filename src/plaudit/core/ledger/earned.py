@@ -1,8 +1,9 @@
-"""What is earned, of all that is booked: the one rule that lifetime amounts and mechanics go by.
+"""Which transactions are earned: the one rule for lifetime amounts and for the scores of mechanics.
 
-A credit is earned, unless another member sent it or a merge moved it. Scores (of mechanics) count it when
-it is available, unless the member started or was imported with it. A debit is neither. A reversal takes as much back of
-what the credit is that it goes back to, and reversing that gives it back: when and where the credit counted.
+A credit is earned, unless another member sent it or a merge moved it. Scores count an earned credit when it becomes
+available, unless it is an opening balance or was imported. A debit is neither earned nor scored. A reversal of a credit
+reduces what the credit had added, at the time and in the documents in which it counted; reversing the reversal adds it
+again.
 """
 
 from datetime import datetime
@@ -14,13 +15,13 @@ from plaudit.core.cause import IMPORT, MANUAL, MERGE, OPENING
 from plaudit.core.event import RECEIPT, TRANSACTION
 from plaudit.core.metrics import Metric, available_at
 
-Earned = tuple[datetime, int]  # when it counts for scores, and how much
+Earned = tuple[datetime, int]  # the time at which an amount counts for scores, and the amount
 
 
 class Booked(Struct, frozen=True):
-    """What the rule reads of a transaction that reverses no other. `cause_kind` is its cause's, `kind` its event's.
+    """The fields that the rule reads of a transaction that is not a reversal.
 
-    `own_expiry`: its event sets the expiry.
+    `cause_kind` is the kind of its cause, `kind` that of its event. `own_expiry`: the event sets the expiry.
     """
 
     amount: int
@@ -31,10 +32,11 @@ class Booked(Struct, frozen=True):
 
 
 class Origin(Struct, frozen=True):
-    """What a reversal takes back, directly or through other reversals: whether it was earned, and is scored.
+    """The transaction that a reversal goes back to, directly or through other reversals.
 
-    `counted_at` is when it counted for scores, or will when it is released; `counted_in` are the documents of
-    mechanics that counted it (None where an earlier version has not said: then all that would count it now).
+    It says whether that transaction was earned and is scored. `counted_at` is when it counts for scores (in the future
+    if it is pending). `counted_in` are the ids of mechanics' documents that counted it (None, from earlier versions: all
+    that would count it now).
     """
 
     transaction_id: UUID
@@ -45,10 +47,7 @@ class Origin(Struct, frozen=True):
 
 
 def earned_and_scored(amount: int, cause_kind: str, kind: str) -> tuple[bool, bool]:
-    """Return whether a transaction that reverses no other is earned, and whether scores count it.
-
-    `cause_kind` is its cause's, `kind` its event's. The rule itself; `is_earned` and `is_scored` ask it of what is `Booked`.
-    """
+    """Return whether a transaction that is not a reversal is earned, and whether scores count it. See `Booked`."""
     if amount <= 0 or cause_kind == MERGE.kind or (kind == RECEIPT and cause_kind == MANUAL.kind):
         return False, False
     return True, cause_kind not in (OPENING.kind, IMPORT.kind)
@@ -65,6 +64,7 @@ def is_scored(booked: Booked) -> bool:
 
 
 def counted_at(booked: Booked, metric: Metric | None, time_zone: str) -> datetime:
-    """Return when a transaction of a metric counts for scores: when what is pending becomes available."""
-    at_once = booked.own_expiry and booked.kind == TRANSACTION and booked.cause_kind == MANUAL.kind
-    return booked.occurred_at if at_once or metric is None else available_at(metric, booked.occurred_at, time_zone)
+    """Return when a transaction of a metric counts for scores: when its amount becomes available."""
+    # A manual credit with its own expiry is never pending.
+    is_immediate = booked.own_expiry and booked.kind == TRANSACTION and booked.cause_kind == MANUAL.kind
+    return booked.occurred_at if is_immediate or metric is None else available_at(metric, booked.occurred_at, time_zone)

@@ -1,10 +1,10 @@
 """Lots: the parts of a balance that were earned together and expire together. Pure arithmetic on one member's book.
 
-    credit ──► a lot (the same day, the same expiry: the same lot) ──► spent, the soonest to expire first ──► expired
+    credit ──► a lot (credits with the same expiry share one) ──► spent, soonest expiry first ──► expired
 
-A lot that is not available yet is pending. A hold keeps what it holds: that part of its lots is neither spent nor
-reversed, and does not expire before the hold ends. Debt is a lot of its own, number 0, with a negative amount; whatever
-becomes available pays it off first. Amounts are scaled integers (see `metrics`).
+A lot that is not available yet is pending. A hold reserves a part of some lots: until the hold ends, that part is neither
+spent nor reversed, and does not expire. Debt is a lot with number 0 and a negative amount; amounts that become available
+pay it off first. Amounts are scaled integers (see `metrics`).
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -16,7 +16,10 @@ DEBT = 0
 
 
 class Lot(Struct, frozen=True, array_like=True):
-    """`expires_at` None: never. `available_at` None: now; else it is pending until then. `reminded` of its expiry."""
+    """A lot. `expires_at` None: never. `available_at` None: it is available; otherwise it is pending until then.
+
+    `reminded`: the member was notified of its expiry.
+    """
 
     number: int
     amount: int
@@ -36,7 +39,8 @@ class Posting(Struct, frozen=True, array_like=True):
 class Hold(Struct, frozen=True, array_like=True):
     """An amount that is reserved for a purchase; released at `until` unless captured before.
 
-    `parts` are the lots that it holds, with positive amounts; less than the amount where a balance may go below zero.
+    `parts` are the reserved parts of lots, with positive amounts. They can come to less than the amount, if the balance
+    can go below zero.
     """
 
     hold_id: str
@@ -46,13 +50,12 @@ class Hold(Struct, frozen=True, array_like=True):
 
 
 class Book(Struct, frozen=True, array_like=True):
-    """A member's lots of one metric, and what else must be remembered of it.
+    """A member's lots of one metric, and the other state that the ledger needs.
 
-    `credited` counts what was earned in recent periods, for earning caps; `reversed` says how much of which
-    transaction has been taken back; `due_at` is when the book next has something due. `active` are the first
-    and last days (ordinals) of times without a pause long enough for anything to expire (see `lasting`).
-    `corrections` say by how much what counts for scores at an instant is more, or less, than what is released then
-    (see `counting`).
+    `credited` is the amount earned by recent period, for earning caps. `reversed` is the reversed amount by transaction
+    id. `due_at` is when the book's next timer is due. `active` has the first and last days (ordinals) of stretches of
+    activity, without a pause in which anything could expire (see `lasting`). `corrections` has, by time, the difference
+    between the amount that counts for scores and the amount released then (see `counting`).
     """
 
     next_number: int = 1
@@ -66,7 +69,7 @@ class Book(Struct, frozen=True, array_like=True):
 
 
 EMPTY = Book()
-ACTIVE_KEPT = 20  # of more times of activity, the latest
+ACTIVE_KEPT = 20  # the latest stretches of activity
 
 
 def pending(book: Book) -> int:
@@ -75,22 +78,22 @@ def pending(book: Book) -> int:
 
 
 def held(book: Book) -> int:
-    """Return what is reserved by holds."""
+    """Return the amount that holds reserve."""
     return sum(hold.amount for hold in book.holds)
 
 
 def _held_by_lot(book: Book) -> dict[int, int]:
-    found: dict[int, int] = {}
+    reserved: dict[int, int] = {}
     for hold in book.holds:
         for part in hold.parts:
-            found[part.lot] = found.get(part.lot, 0) + part.amount
-    return found
+            reserved[part.lot] = reserved.get(part.lot, 0) + part.amount
+    return reserved
 
 
 def credit(
     book: Book, amount: int, expires_at: datetime | None, available_at: datetime | None
 ) -> tuple[Book, tuple[Posting, ...]]:
-    """Add to the lot with that expiry, or to a new one. Available credits pay off debt first."""
+    """Credit the lot with this expiry and release, or a new one. An available credit pays off debt first."""
     lots = list(book.lots)
     parts: list[Posting] = []
     if lots and lots[0].number == DEBT and available_at is None:
@@ -115,9 +118,9 @@ def credit(
 
 
 def spend(book: Book, amount: int, *, pending_too: bool = False) -> tuple[Book, tuple[Posting, ...]]:
-    """Spend an amount that is not held: soonest expiry first, ties by age.
+    """Spend an amount from what is not held: soonest expiry first, ties by age. The rest becomes debt.
 
-    What the lots lack becomes debt. With `pending_too`, pending lots come last, before debt.
+    With `pending_too`, pending lots are spent last, before debt.
     """
     book, parts, missing = _take(book, _to_spend(book, pending_too=pending_too), amount)
     if missing:
@@ -130,13 +133,13 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def _to_spend(book: Book, *, pending_too: bool) -> list[Lot]:
-    """Return the lots of a book in the order in which they are spent."""
+    """Return the lots in the order in which they are spent."""
     lots = [lot for lot in book.lots if lot.number != DEBT and (pending_too or lot.available_at is None)]
     return sorted(lots, key=lambda lot: (lot.available_at is not None, lot.expires_at or _NEVER, lot.number))
 
 
 def take_from_lots(book: Book, numbers: Container[int], amount: int) -> tuple[Book, tuple[Posting, ...], int]:
-    """Take an amount that is not held from these lots, pending ones included. Return also what they lack."""
+    """Take an amount from these lots, pending ones included, but not held parts. Return also the missing amount."""
     return _take(book, [lot for lot in book.lots if lot.number in numbers and lot.number != DEBT], amount)
 
 
@@ -182,9 +185,9 @@ def capture(book: Book, hold: Hold, amount: int) -> tuple[Book, tuple[Posting, .
 
 
 def apply(book: Book, parts: tuple[Posting, ...], available_at: datetime | None = None) -> Book:
-    """Return the book after postings on its lots. An empty lot is closed; a closed one is opened again.
+    """Return the book after postings on its lots. An empty lot is removed; a posting on a removed lot adds it again.
 
-    A reopened lot is pending until `available_at`, if given.
+    A lot that is added again is pending until `available_at`, if given.
     """
     by_number = {lot.number: lot for lot in book.lots}
     for part in parts:
@@ -195,7 +198,7 @@ def apply(book: Book, parts: tuple[Posting, ...], available_at: datetime | None 
 
 
 def expire(book: Book, now: datetime) -> tuple[Book, tuple[Posting, ...]]:
-    """Close the lots whose expiry has passed, except for what is held of them."""
+    """Remove the lots whose expiry has passed, except for the parts that are held."""
     reserved = _held_by_lot(book)
     parts = tuple(
         Posting(lot.number, reserved.get(lot.number, 0) - lot.amount, lot.expires_at)
@@ -206,28 +209,28 @@ def expire(book: Book, now: datetime) -> tuple[Book, tuple[Posting, ...]]:
 
 
 def counting(book: Book, before: Book, counts: Mapping[datetime, int]) -> Book:
-    """Return a book of which only this counts more at releases than in `before`, whatever has become of pending lots.
+    """Return the book with corrections so that its releases count the same for scores as in `before`, plus `counts`.
 
-    What is pending counts when it is released, but for what was not earned (it was imported); and what was taken of it
-    for the reversal of another credit counts all the same, as it is the other that counts less.
+    By default, a pending amount counts when it is released. But an imported amount does not count; and an amount that
+    another credit's reversal took from a pending lot still counts, because the other credit counts less.
     """
-    was, now = ([(lot.available_at, lot.amount) for lot in item.lots if lot.available_at] for item in (before, book))
-    less = [(at, -amount) for at, amount in now]
-    return structs.replace(book, corrections=_summed([*book.corrections, *was, *less, *counts.items()]))
+    old, new = ([(lot.available_at, lot.amount) for lot in item.lots if lot.available_at] for item in (before, book))
+    negated = [(at, -amount) for at, amount in new]
+    return structs.replace(book, corrections=_summed([*book.corrections, *old, *negated, *counts.items()]))
 
 
 def _summed(amounts: Iterable[tuple[datetime, int]]) -> tuple[tuple[datetime, int], ...]:
-    """Return amounts by their instants, those of one instant together."""
-    found: dict[datetime, int] = {}
+    """Return amounts by time, with one sum for each time."""
+    sums: dict[datetime, int] = {}
     for at, amount in amounts:
-        found[at] = found.get(at, 0) + amount
-    return tuple(sorted((at, amount) for at, amount in found.items() if amount))
+        sums[at] = sums.get(at, 0) + amount
+    return tuple(sorted((at, amount) for at, amount in sums.items() if amount))
 
 
 def release(book: Book, now: datetime) -> tuple[Book, int, int]:
-    """Release pending lots that are due. Return their amount, and how much of it counts for scores.
+    """Release the pending lots that are due. Return their amount, and the amount that counts for scores.
 
-    The caller then pays off debt with it.
+    The caller then pays off debt with `pay_off`.
     """
     numbers = {lot.number for lot in book.lots if lot.available_at is not None and lot.available_at <= now}
     amount = sum(lot.amount for lot in book.lots if lot.number in numbers)
@@ -238,7 +241,7 @@ def release(book: Book, now: datetime) -> tuple[Book, int, int]:
 
 
 def pay_off(book: Book) -> tuple[Book, tuple[Posting, ...]]:
-    """Pay off debt with what is available and not held, in spending order. Return also the postings."""
+    """Pay off debt from available lots, in spending order, but not from held parts. Return also the postings."""
     if not book.lots or book.lots[0].number != DEBT:
         return book, ()
     owed = -book.lots[0].amount
@@ -250,7 +253,7 @@ def pay_off(book: Book) -> tuple[Book, tuple[Posting, ...]]:
 
 
 def extend_expiry(book: Book, expires_at: datetime, now: datetime) -> Book:
-    """Return the book with a later expiry for everything that expires; what only a hold keeps is past extending."""
+    """Return the book with a later expiry for all lots that expire. Expired lots, which only a hold keeps, stay."""
     lots = tuple(
         lot if lot.expires_at is None or lot.expires_at <= now or lot.expires_at >= expires_at
         else structs.replace(lot, expires_at=expires_at, reminded=False)
@@ -260,46 +263,46 @@ def extend_expiry(book: Book, expires_at: datetime, now: datetime) -> Book:
 
 
 def with_activity(book: Book, day: int, days: int) -> Book:
-    """Return the book with one more day of activity, each of which makes everything last so many days again."""
+    """Return the book with one more day of activity; each one extends all expiries to `days` days later."""
     if book.active and book.active[-1][0] <= day <= book.active[-1][1]:
-        return book  # mostly: another of the same day
+        return book  # most often, another activity of the same day
     return structs.replace(book, active=_joined((*book.active, (day, day)), days))
 
 
-def _joined(times: Iterable[tuple[int, int]], days: int) -> tuple[tuple[int, int], ...]:
-    """Return times of activity, those as one between which there are no more than so many days."""
-    found: list[tuple[int, int]] = []
-    for first, last in sorted(times):
-        if found and first <= found[-1][1] + days:
-            found[-1] = (found[-1][0], max(last, found[-1][1]))
+def _joined(stretches: Iterable[tuple[int, int]], days: int) -> tuple[tuple[int, int], ...]:
+    """Return stretches of activity, joining those that are at most so many days apart."""
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(stretches):
+        if joined and first <= joined[-1][1] + days:
+            joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
         else:
-            found.append((first, last))
-    return tuple(found[-ACTIVE_KEPT:])
+            joined.append((first, last))
+    return tuple(joined[-ACTIVE_KEPT:])
 
 
 def lasting(book: Book, day: int, days: int) -> int:
-    """Return the last day of activity by which what there is on a day is put off: each came before it had expired."""
+    """Return the last day of the stretch of activity that extends what a member has on `day`, or `day` itself."""
     return next((max(last, day) for first, last in reversed(book.active) if first - days <= day <= last + days), day)
 
 
 def united(book: Book, other: Book) -> tuple[Book, tuple[Posting, ...]]:
-    """Return a book with what another has in it, as lots of their own, and the postings of that.
+    """Return the book with another's lots added under new numbers, and the postings.
 
-    Debt of either is paid off with what is available in both. Holds go on; two of one id are one.
+    Debt of either book is paid off from the available lots of both. Holds continue; holds with the same id become one.
     """
     offset = book.next_number - 1
-    came = [structs.replace(lot, number=lot.number + offset) for lot in other.lots if lot.number != DEBT]
-    parts = [Posting(lot.number, lot.amount, lot.expires_at) for lot in came]
+    added = [structs.replace(lot, number=lot.number + offset) for lot in other.lots if lot.number != DEBT]
+    parts = [Posting(lot.number, lot.amount, lot.expires_at) for lot in added]
     debts = tuple(Posting(DEBT, lot.amount) for lot in other.lots if lot.number == DEBT)
     holds = {hold.hold_id: hold for hold in book.holds}
     for hold in other.holds:
-        same = holds.get(hold.hold_id, Hold(hold.hold_id, 0, hold.until))
-        theirs = tuple(structs.replace(part, lot=part.lot + offset) for part in hold.parts)
+        own = holds.get(hold.hold_id, Hold(hold.hold_id, 0, hold.until))
+        added_parts = tuple(structs.replace(part, lot=part.lot + offset) for part in hold.parts)
         holds[hold.hold_id] = Hold(
-            hold.hold_id, same.amount + hold.amount, max(same.until, hold.until), (*same.parts, *theirs)
+            hold.hold_id, own.amount + hold.amount, max(own.until, hold.until), (*own.parts, *added_parts)
         )
     book = structs.replace(
-        book, next_number=offset + other.next_number, lots=(*book.lots, *came), holds=tuple(holds.values()),
+        book, next_number=offset + other.next_number, lots=(*book.lots, *added), holds=tuple(holds.values()),
         credited={name: book.credited.get(name, 0) + other.credited.get(name, 0) for name in {**book.credited, **other.credited}},
         reversed={**book.reversed, **other.reversed},
         active=_joined((*book.active, *other.active), 0),
@@ -315,15 +318,17 @@ _NOTHING_HELD: dict[int, int] = {}
 def with_next_due(book: Book, remind_at: Callable[[datetime], datetime] | None) -> Book:
     """Return the book with its `due_at`: the next release, reminder, expiry, or end of a hold.
 
-    `remind_at` returns when an expiry is reminded of, if at all.
+    `remind_at` returns when to remind the member of an expiry (None: never).
     """
-    found: list[datetime] = [hold.until for hold in book.holds]
-    found += [at for at, _ in book.corrections]
+    times: list[datetime] = [hold.until for hold in book.holds]
+    times += [at for at, _ in book.corrections]
     reserved = _held_by_lot(book) if book.holds else _NOTHING_HELD
     for lot in book.lots:
         if lot.available_at is not None:
-            found.append(lot.available_at)
-        if lot.expires_at is not None and lot.amount > reserved.get(lot.number, 0):  # else when the hold ends
-            found.append(lot.expires_at if lot.reminded or remind_at is None else remind_at(lot.expires_at))
-    due = min(found, default=None)
+            times.append(lot.available_at)
+        if lot.expires_at is not None and lot.amount > reserved.get(
+            lot.number, 0
+        ):  # else it expires with the hold's end
+            times.append(lot.expires_at if lot.reminded or remind_at is None else remind_at(lot.expires_at))
+    due = min(times, default=None)
     return book if due == book.due_at else structs.replace(book, due_at=due)

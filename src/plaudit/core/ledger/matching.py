@@ -1,7 +1,7 @@
-"""Which credits paid for which debits, and what is left of either: read off the postings on lots, in their order.
+"""Match debits with the credits that paid for them, from the postings on lots in ledger order.
 
-A debit names the lots that it took from; within a lot, what was put in first is taken first. A reversal of a credit takes
-the credit's own first, and a reversal of a debit puts back what the debit had taken: then the one never paid for the other.
+A debit's postings name the lots that it took from. Within a lot, the oldest credit pays first. A reversal of a credit
+takes from that credit first. A reversal of a debit returns the amounts to the credits, as if they had not paid for it.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ from .lots import DEBT, Posting
 
 Row = Mapping[str, Any]
 
-PLAIN = -1  # where no lots are kept, all is one
+PLAIN = -1  # the number that stands for the whole of a balance without lots
 NO_DETAILS = TransactionDetails()
 _DETAILS = msgspec.json.Decoder(TransactionDetails)
 
@@ -35,7 +35,7 @@ class Match(Struct, frozen=True):
 
 
 def details_of(row: Row) -> TransactionDetails:
-    """Return what the ledger stores of a transaction apart from its amount."""
+    """Return a transaction's details, which the ledger stores as JSON."""
     return NO_DETAILS if row["details"] is None else _DETAILS.decode(row["details"])
 
 
@@ -44,64 +44,66 @@ def _parts_of(row: Row) -> tuple[Posting, ...]:
 
 
 def matched(rows: Iterable[Row]) -> list[Match]:
-    """Return the matches of all transactions of a member's metric, given in their order."""
-    there: dict[int, list[list[Any]]] = {}  # by lot: whose it is, and how much
-    taken: dict[UUID, list[list[Any]]] = {}  # by debit: from which lot, whose, how much
+    """Return the matches of all transactions of a member's metric, which must be in ledger order."""
+    layers_by_lot: dict[int, list[list[Any]]] = {}  # each layer is a credit's id and its amount in the lot
+    uses_by_debit: dict[UUID, list[list[Any]]] = {}  # each use is a lot, a credit's id and an amount
     for row in rows:
         own, undone = row["transaction_id"], row["reverses"]
         for part in _parts_of(row):
-            layers = there.setdefault(part.lot, [])
+            layers = layers_by_lot.setdefault(part.lot, [])
             if part.amount > 0:
-                left = part.amount - _put_back(layers, taken.get(undone, ()), part)
+                left = part.amount - _put_back(layers, uses_by_debit.get(undone, ()), part)
                 if left:
                     layers.append([own, left])
             else:
-                taken.setdefault(own, []).extend(_take(layers, part, undone))
-    return [Match(credit, debit, amount) for debit, value in taken.items() for _, credit, amount in value if amount]
+                uses_by_debit.setdefault(own, []).extend(_take(layers, part, undone))
+    return [
+        Match(credit, debit, amount) for debit, uses in uses_by_debit.items() for _, credit, amount in uses if amount
+    ]
 
 
-def _put_back(layers: list[list[Any]], taken: Iterable[list[Any]], part: Posting) -> int:
-    """Return to a lot's credits what a debit took. Return the amount."""
+def _put_back(layers: list[list[Any]], uses: Iterable[list[Any]], part: Posting) -> int:
+    """Put the amounts that a reversed debit used back into a lot's layers. Return their sum."""
     left = part.amount
-    for item in reversed(list(taken)):
-        given = min(left, item[2]) if item[0] == part.lot else 0
-        if given:
-            item[2] -= given
-            left -= given
-            layers.insert(0, [item[1], given])
+    for use in reversed(list(uses)):
+        amount = min(left, use[2]) if use[0] == part.lot else 0
+        if amount:
+            use[2] -= amount
+            left -= amount
+            layers.insert(0, [use[1], amount])
     return part.amount - left
 
 
 def _take(layers: list[list[Any]], part: Posting, first: UUID | None) -> list[list[Any]]:
-    """Take a posting's amount from a lot: from one credit first, then from the oldest. Return the credits."""
-    left, found = -part.amount, list[list[Any]]()
+    """Take a posting's amount from a lot's layers: from the credit `first`, then from the oldest. Return the uses."""
+    left, uses = -part.amount, list[list[Any]]()
     for layer in sorted(layers, key=lambda item: item[0] != first):
         amount = min(left, layer[1])
         if amount:
             layer[1] -= amount
             left -= amount
-            found.append([part.lot, layer[0], amount])
+            uses.append([part.lot, layer[0], amount])
     layers[:] = [layer for layer in layers if layer[1]]
-    return found
+    return uses
 
 
 def expired_by(rows: Iterable[Row]) -> dict[UUID, int]:
-    """Return how much of each credit has expired, of all transactions of a member's metric, in their order."""
+    """Return the expired amount of each credit, given all transactions of a member's metric in ledger order."""
     rows = list(rows)
-    expired = {  # so do releases call theirs, which come to 0
+    expiries = {  # releases have the same cause, and an amount of 0
         row["transaction_id"] for row in rows if row["cause_kind"] == CauseKind.expiry and row["amount"] < 0
     }
-    found: dict[UUID, int] = {}
-    for match in matched(rows) if expired else ():
-        if match.debit in expired:
-            found[match.credit] = found.get(match.credit, 0) + match.amount
-    return found
+    expired: dict[UUID, int] = {}
+    for match in matched(rows) if expiries else ():
+        if match.debit in expiries:
+            expired[match.credit] = expired.get(match.credit, 0) + match.amount
+    return expired
 
 
 def continued(rows: Sequence[Row], following: Sequence[Row]) -> list[Row]:
-    """Return the transactions of a member's metric with those of the remaining member, as one history of lots.
+    """Return the transactions of a merged member's metric and of the remaining member, as one history of lots.
 
-    What a merge hands over is no debit here and no credit there: each lot goes on under the number that it has there.
+    The merge's debits and credits are left out: each lot continues under its number at the remaining member.
     """
     arrived = {row["event_id"]: row for row in following if row["cause_kind"] == CauseKind.merge}
     merged = (row for row in reversed(rows) if row["cause_kind"] == CauseKind.merge)
@@ -109,22 +111,22 @@ def continued(rows: Sequence[Row], following: Sequence[Row]) -> list[Row]:
     if merge is None:
         return [*rows, *following]
     takeover = arrived[takeover_id(merge["event_id"])]
-    went = [part.lot for part in details_of(merge).parts if part.lot != DEBT]
-    came = details_of(takeover).parts
-    numbers = dict(zip(went, (part.lot for part in came), strict=False))
+    sent = [part.lot for part in details_of(merge).parts if part.lot != DEBT]
+    received = details_of(takeover).parts
+    numbers = dict(zip(sent, (part.lot for part in received), strict=False))
     own = [
         _with_parts(row, [_renumbered(part, numbers) for part in details_of(row).parts])
         for row in rows
         if row is not merge
     ]
     return own + [
-        _with_parts(row, came[len(went) :]) if row is takeover else row
+        _with_parts(row, received[len(sent) :]) if row is takeover else row
         for row in following
-        if row is not takeover or len(came) > len(went)
+        if row is not takeover or len(received) > len(sent)
     ]
 
 
-_CLOSED = -10  # before the merge: below it, no lot of another member has such a number
+_CLOSED = -10  # lots that were empty before the merge get numbers from here down, which no other lot has
 
 
 def _renumbered(part: Posting, numbers: Mapping[int, int]) -> Posting:
@@ -146,39 +148,40 @@ def _expiry_of(part: Posting) -> tuple[str, datetime | None]:
 
 
 def expired_of(row: Row, rows: Iterable[Row]) -> int:
-    """Return how much of a credit has expired, of all transactions of its member's metric."""
+    """Return the expired amount of a credit, given all transactions of its member's metric."""
     return expired_by(rows).get(row["transaction_id"], 0)
 
 
 def reversals_by(rows: Iterable[Row]) -> dict[UUID, list[Row]]:
-    """Return the reversals of each transaction, of all transactions of a member's metric."""
-    found: dict[UUID, list[Row]] = {}
+    """Return the reversals of each transaction, given all transactions of a member's metric."""
+    reversals: dict[UUID, list[Row]] = {}
     for row in rows:
         if row["reverses"] is not None:
-            found.setdefault(row["reverses"], []).append(row)
-    return found
+            reversals.setdefault(row["reverses"], []).append(row)
+    return reversals
 
 
 def parts_left(row: Row, rows: Iterable[Row], after_merge: Iterable[Row] = ()) -> tuple[Posting, ...]:
-    """Return the postings of a debit without what its reversals have given back to their lots; those of a credit.
+    """Return a debit's postings without the amounts that its reversals returned to the lots; a credit's unchanged.
 
-    `after_merge` are reversals at the remaining member, where lots have other numbers and are matched by their expiries.
+    `after_merge` are reversals after a merge, in the remaining member's ledger. Lots have other numbers there, so they are
+    matched by expiry.
     """
     parts = details_of(row).parts
     if row["amount"] > 0:
         return parts
     own = [record for record in rows if record["reverses"] == row["transaction_id"]]
-    back: Counter[Any] = Counter()
-    for named, reversals in ((_lot_of, own), (_expiry_of, after_merge)):
+    returned: Counter[Any] = Counter()
+    for key_of, reversals in ((_lot_of, own), (_expiry_of, after_merge)):
         for part in (part for reversal in reversals for part in details_of(reversal).parts if part.lot != DEBT):
-            back[named(part)] += part.amount
+            returned[key_of(part)] += part.amount
     left: list[Posting] = []
     for part in reversed(parts):
-        given = 0
-        for name in (_lot_of(part), _expiry_of(part)) if part.lot != DEBT else ():
-            more = min(back[name], -part.amount - given)
-            back[name] -= more
-            given += more
-        if part.amount + given:
-            left.append(structs.replace(part, amount=part.amount + given))
+        reversed_amount = 0
+        for key in (_lot_of(part), _expiry_of(part)) if part.lot != DEBT else ():
+            amount = min(returned[key], -part.amount - reversed_amount)
+            returned[key] -= amount
+            reversed_amount += amount
+        if part.amount + reversed_amount:
+            left.append(structs.replace(part, amount=part.amount + reversed_amount))
     return tuple(reversed(left))

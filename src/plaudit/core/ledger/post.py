@@ -1,8 +1,8 @@
-"""The books: every change of a balance is a posting, and a balance is the sum of its postings.
+"""The ledger: every change of a balance is a transaction, and a balance is the sum of its transactions.
 
-A credit that would pass the metric's maximum or an earning cap is cut to what fits; a debit that would take what is
-available below the minimum is refused as a whole. A metric that starts with something (`default`) opens a member's
-book with a posting of that amount, so that the sum still holds. What lots are is told in `lots`.
+A credit above the metric's maximum or an earning cap is reduced to what fits. A debit that would take the available
+amount below the minimum is refused as a whole. If a metric has a `default`, the ledger begins with a transaction of that
+amount, so the sum is still right. `lots` explains lots.
 """
 
 from collections.abc import Callable
@@ -37,7 +37,7 @@ from . import lots
 from .earned import Origin, earned_and_scored
 from .lots import EMPTY, Book, Posting
 
-# Sums of earlier periods than these are forgotten: what is earned late in a period long gone has a cap of its own.
+# Periods whose earned amounts are stored per cap. For a late event of an older period, the cap starts from 0.
 CAP_PERIODS_KEPT = 32
 
 
@@ -95,10 +95,10 @@ def append_transaction(
     context: Context, place: EffectPlace, metric: Metric, amount: int, book: Book | None, parts: tuple[Posting, ...] | None,
     reason: str | None, *, origin: Origin | None = None, available_at: datetime | None = None, lifetime: int | None = None,
 ) -> Transaction:  # fmt: skip
-    """Post one transaction to the ledger and notify its listeners.
+    """Append a transaction to the ledger and notify its listeners. Return the transaction.
 
-    A reversal has its `origin`, a credit that is pending is `available_at` an instant: what has not counted for scores
-    by now counts when it is released. `lifetime`: see Posting.
+    `origin` is required for a reversal, and `available_at` for a pending credit: its amount counts for scores when it is
+    released, not now. `lifetime`: see Transaction.
     """
     before = balance_of(context, metric)
     after = before.amount + amount
@@ -108,7 +108,7 @@ def append_transaction(
             expiry is not None
             and expiry.extended_by_activity
             and expiry.days is not None
-            and place.cause.kind not in (CauseKind.merge, CauseKind.expiry)  # not an activity of the member
+            and place.cause.kind not in (CauseKind.merge, CauseKind.expiry)  # these are not activities of the member
         ):
             book = _active(context, before.book, book, expiry.days)
         book = lots.with_next_due(book, reminders(context, expiry))
@@ -163,7 +163,7 @@ def expire(context: Context, metric: Metric) -> None:
 
 
 def settle(context: Context, metric: Metric) -> None:
-    """Pay off debt with what was released, or is no longer held."""
+    """Pay off debt with amounts that were released or are no longer held."""
     book = context.member.balances[metric.metric_id].book
     left, parts = lots.pay_off(EMPTY if book is None else book)
     if parts:
@@ -171,8 +171,8 @@ def settle(context: Context, metric: Metric) -> None:
 
 
 def _earned_by(context: Context, transaction: Transaction, origin: Origin | None) -> tuple[int, bool]:
-    """Return what a transaction adds to what the member has earned ever, and whether scores count that too."""
-    if transaction.lifetime is not None:  # a merge says itself what it moves
+    """Return what a transaction adds to the member's lifetime amount, and whether scores count it."""
+    if transaction.lifetime is not None:  # set by a merge
         return transaction.lifetime, False
     if origin is not None:
         return (transaction.amount, origin.scored) if origin.earned else (0, False)
@@ -183,36 +183,36 @@ def _earned_by(context: Context, transaction: Transaction, origin: Origin | None
 def count_earned(
     context: Context, metric_id: str, amount: int, at: datetime, counted_in: frozenset[str] | None = None
 ) -> None:
-    """Count an amount earned at an instant, or reversed for the documents that had counted it."""
+    """Count an amount, earned or reversed, in the mechanics' documents (see `mechanic_rules.count_earned`)."""
     if metric_id in context.program.earning_listeners:
         mechanic_rules.count_earned(context, metric_id, amount, at, counted_in)
 
 
 def replace_book(context: Context, metric: Metric, book: Book) -> None:
-    """Replace a book without a transaction: a release, a hold, a reminder."""
+    """Replace a balance's book without a transaction, for a release, a hold or a reminder."""
     before = balance_of(context, metric)
     due = lots.with_next_due(book, reminders(context, metric.expiry))
     context.member.balances[metric.metric_id] = Balance(before.amount, before.earned, due)
 
 
 def available(balance: Balance) -> int:
-    """Return the spendable amount: the balance without pending and held parts."""
+    """Return the available amount: the balance without its pending and held parts."""
     book = balance.book
     return balance.amount if book is None else balance.amount - lots.pending(book) - lots.held(book)
 
 
 def reminders(context: Context, expiry: Expiry | None) -> Callable[[datetime], datetime] | None:
-    """Return what says when an expiry is reminded of: so many days before, at the same local time. None: it is not."""
+    """Return a function from an expiry to the time of its reminder (days before, at the same local time), or None."""
     if expiry is None or expiry.remind_days is None:
         return None
     return partial(days_after, days=-expiry.remind_days, time_zone=context.program.settings.time_zone)
 
 
 def balance_of(context: Context, metric: Metric) -> Balance:
-    """Return the member's balance. A new one opens with the metric's default."""
-    found = context.member.balances.get(metric.metric_id)
-    if found is not None:
-        return found
+    """Return the member's balance. A new balance starts with the metric's default."""
+    existing = context.member.balances.get(metric.metric_id)
+    if existing is not None:
+        return existing
     book = None
     if metric.default:
         opening_id = derived_id(context.member.member_id, f"{OPENING.text}:{metric.metric_id}")
@@ -242,7 +242,7 @@ def balance_of(context: Context, metric: Metric) -> Balance:
 
 
 def in_lots(metric: Metric, balance: Balance) -> bool:
-    """Return whether the balance is kept in lots: from when it first needs them, for good."""
+    """Return whether the balance is kept in lots. Once it has had lots, it always is."""
     book = balance.book
     return metric.keeps_lots or (book is not None and (book.next_number > 1 or bool(book.lots)))
 
@@ -252,11 +252,11 @@ def open_book(balance: Balance) -> Book:
     book = balance.book or EMPTY
     if book.lots or not balance.amount:
         return book
-    # Numbers are not given twice: earlier transactions name the lots that they were of.
+    # A lot gets a new number, because the postings of earlier transactions name their lots by number.
     number = book.next_number if balance.amount > 0 else lots.DEBT
     holds, book = book.holds, structs.replace(book, next_number=max(book.next_number, number + 1), holds=())
     book = lots.apply(book, (Posting(number, balance.amount),))
-    for hold in holds:  # which had no lots to hold
+    for hold in holds:  # reserve their parts in the new lot
         book = lots.place_hold(book, hold.hold_id, hold.amount, hold.until)
     return book
 
@@ -270,9 +270,9 @@ def expiry_of(context: Context, metric: Metric, book: Book) -> datetime | None:
         rolling = _rolling(context, expiry.days)
         if expiry.extended_by_activity:
             day = local_day(context.now, context.program.settings.time_zone).toordinal()
-            if book.active and day < book.active[-1][1]:  # reported late: what came after it has put it off
+            if book.active and day < book.active[-1][1]:  # a late event: activity after it has extended the expiry
                 return _days_after(context, lots.lasting(book, day, expiry.days), expiry.days)
-            # What will be put off by this credit is one lot with it; what extends it comes after the credit (see `append_transaction`).
+            # This credit will extend the other lots' expiry (see `append_transaction`), so it can join one of them.
             for lot in book.lots:
                 if lot.expires_at is not None and lot.available_at is None and context.now < lot.expires_at <= rolling:
                     return lot.expires_at
@@ -283,10 +283,10 @@ def expiry_of(context: Context, metric: Metric, book: Book) -> datetime | None:
 
 
 def _active(context: Context, before: Book | None, book: Book, days: int) -> Book:
-    """Return the book after something was earned or spent: what there was by then lasts as long again.
+    """Return the book after an activity (a credit or debit), which extends the expiry of all lots.
 
-    If it was reported late, so does what came after it within that time. Where nobody knows when the member was active,
-    because the lots came from elsewhere, it is taken to have been always.
+    After a late event, later activity within the time extends them too. If the member's activity is unknown, because the
+    lots were imported, the member is taken to have always been active.
     """
     day = local_day(context.now, context.program.settings.time_zone).toordinal()
     if not book.active and before is not None and any(lot.expires_at is not None for lot in before.lots):
@@ -310,26 +310,27 @@ def _available_at(context: Context, metric: Metric) -> datetime | None:
 
 
 def amount_of(context: Context, metric: Metric, number: Any, decimals: int) -> tuple[int | None, dict[str, Any] | None]:
-    """Return a number, times what the multipliers come to if it is earned, in smallest units: rounded once, half up.
+    """Return a number in smallest units, times the multipliers if it is positive, rounded once (half away from zero).
 
-    None for one that is not finite or too large. Where multipliers hold, the second part says which, for the trace.
+    The amount is None if it is not finite or too large. The second value explains the multipliers for the trace, or is
+    None if none applies.
     """
     if not metric.multipliers or number is None or number <= 0:
         return to_scaled(number, decimals), None
-    holding = _holding(context, metric)
-    if not holding:
+    multipliers = _multipliers_now(context, metric)
+    if not multipliers:
         return times(number, Fraction(1), decimals), None
-    factor = _factor(metric, [Fraction(multiplier.factor) for multiplier in holding])
+    factor = _factor(metric, [Fraction(multiplier.factor) for multiplier in multipliers])
     base = times(number, Fraction(1), decimals)
     return times(number, factor, decimals), {
         "before": None if base is None else to_number(base, metric.decimals),
         "factor": float(factor),
-        "multipliers": [{"name": multiplier.name, "factor": float(multiplier.factor)} for multiplier in holding],
+        "multipliers": [{"name": multiplier.name, "factor": float(multiplier.factor)} for multiplier in multipliers],
     }
 
 
 def limits_met(context: Context, metric: Metric) -> list[dict[str, Any]]:
-    """Return the limits that a balance has reached, which cut what was to be credited: earning caps, the maximum."""
+    """Return the limits that a balance has reached and that reduce credits: earning caps, and the maximum."""
     balance = balance_of(context, metric)
     credited = balance.book.credited if balance.book is not None else {}
     zone = context.program.settings.time_zone
@@ -343,8 +344,8 @@ def limits_met(context: Context, metric: Metric) -> list[dict[str, Any]]:
     return met
 
 
-def _holding(context: Context, metric: Metric) -> list[Multiplier]:
-    """Return the multipliers that hold now."""
+def _multipliers_now(context: Context, metric: Metric) -> list[Multiplier]:
+    """Return the multipliers that apply to the event."""
     weekday = local_day(context.now, context.program.settings.time_zone).isoweekday()
     return [
         multiplier
@@ -357,7 +358,7 @@ def _holding(context: Context, metric: Metric) -> list[Multiplier]:
 
 
 def _factor(metric: Metric, factors: list[Fraction]) -> Fraction:
-    """Return what multipliers that hold together come to."""
+    """Return the combined factor of multipliers, by the metric's `stacking`."""
     match metric.stacking:
         case "multiply":
             return prod(factors, start=Fraction(1))
@@ -368,7 +369,7 @@ def _factor(metric: Metric, factors: list[Fraction]) -> Fraction:
 
 
 def _apply_caps(context: Context, metric: Metric, amount: int, before: Balance) -> tuple[int, datetime | None]:
-    """Return how much of an amount fits under the caps, and, if less, when the last limiting cap ends."""
+    """Return how much of an amount fits under the caps and, if it is reduced, when the last cap that reduces it ends."""
     zone = context.program.settings.time_zone
     credited = before.book.credited if before.book is not None else {}
     next_at: datetime | None = None
@@ -382,13 +383,14 @@ def _apply_caps(context: Context, metric: Metric, amount: int, before: Balance) 
 
 
 def _credited(context: Context, metric: Metric, amount: int, before: Balance) -> dict[str, int]:
-    """Return the sums of recent periods, including this amount."""
+    """Return the earned amounts by recent period, including this amount."""
     zone = context.program.settings.time_zone
     sums = dict(before.book.credited) if before.book is not None else {}
-    kept: dict[str, int] = {}
+    recent: dict[str, int] = {}
     for cap in metric.caps:
         key = period_key(context.now, cap.period, zone)
         sums[key] = sums.get(key, 0) + amount
-        like = sorted(name for name in sums if len(name) == len(key) and name[4:6].isalpha() == key[4:6].isalpha())
-        kept |= {name: sums[name] for name in like[-CAP_PERIODS_KEPT:]}
-    return kept
+        # Keys of one kind of period have the same length. Months and quarters (2026-11, 2026-Q4) share theirs.
+        alike = sorted(name for name in sums if len(name) == len(key))
+        recent |= {name: sums[name] for name in alike[-CAP_PERIODS_KEPT:]}
+    return recent
