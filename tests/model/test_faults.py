@@ -540,12 +540,12 @@ def _(monkeypatch):
     [act(0, "buy"), act(1, "buy"), act(9, "buy"), late(2, 10, "buy")],
 )
 def _(monkeypatch):
-    was = goals._best
+    was = goals._latest_and_completed
 
     def best(goal, length, items, _):
         return was(goal, length, items, items[-1][0])
 
-    monkeypatch.setattr(goals, "_best", best)
+    monkeypatch.setattr(goals, "_latest_and_completed", best)
 
 
 @fault(

@@ -226,7 +226,7 @@ class ProductChange(Struct, frozen=True, array_like=True):
 
 
 class Move(Struct, frozen=True, array_like=True):
-    """A member's move between the places of a mechanic's document, such as rungs, by their ids. None: no place."""
+    """A member's move between the places of a mechanic's document, by their ids. None: below the first place."""
 
     document_id: str
     before: str | None
