@@ -10,10 +10,10 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .PHONY: help install run test model mutants check docs verify bench lock clean
 
-help: ## what there is
+help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-install: $(BIN)/.installed ## the environment, in .venv
+install: $(BIN)/.installed ## create the environment in .venv
 
 $(BIN)/.installed: pyproject.toml clients/python/pyproject.toml requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -22,19 +22,19 @@ $(BIN)/.installed: pyproject.toml clients/python/pyproject.toml requirements.loc
 	VIRTUAL_ENV=$(CURDIR)/.venv $(UV) pip install --quiet --no-deps --editable . --editable clients/python
 	touch $@
 
-run: install ## a server on http://127.0.0.1:8000, with its own PostgreSQL and a demo programme
+run: install ## run a server on http://127.0.0.1:8000, with its own PostgreSQL and a demo programme
 	$(BIN)/plaudit serve
 
-test: install ## all tests
+test: install ## run all tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-model: install ## random histories against a slow model, HISTORIES=20000 of them; SEED= for the same again
+model: install ## compare random histories with a slow model; HISTORIES=20000, SEED= repeats a run
 	PLAUDIT_MODEL_HISTORIES=$(or $(HISTORIES),20000) PLAUDIT_MODEL_SEED=$(SEED) $(BIN)/python -m pytest -n 2 --dist worksteal -rP tests/model
 
-mutants: install ## change one thing of the rules at a time, SAMPLE=200 of them (0: all) in PLACES=; a test must fail; SEED= for others
+mutants: install ## change one thing of the rules at a time; a test must fail; SAMPLE=200 (0: all), PLACES=, SEED=
 	$(BIN)/python -m tests.mutants --sample $(or $(SAMPLE),200) --seed $(or $(SEED),0) $(PLACES)
 
-check: install ## style, types, and generated files
+check: install ## check style, types and generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
@@ -43,17 +43,17 @@ check: install ## style, types, and generated files
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python clients/generate.py --check
 
-docs: install ## write docs/reference and the clients' operations anew, from the tables in the code (the TypeScript ones with Node.js)
+docs: install ## regenerate docs/reference and the clients' operations (TypeScript's with Node.js)
 	$(BIN)/python docs/generate.py
 	$(BIN)/python clients/generate.py
 
-verify: install ## the invariants of the server in ./.plaudit, by its books
+verify: install ## check the invariants of the server in ./.plaudit
 	$(BIN)/plaudit verify
 
-bench: install ## how fast, as ratios measured side by side
+bench: install ## run the benchmarks: ratios, measured side by side
 	$(BIN)/python -m bench
 
-lock: install ## pin the dependencies anew
+lock: install ## update the pinned dependencies
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --group dev pyproject.toml -o requirements.lock
 
 clean: ## remove the environment and what tools leave behind

@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import builtins
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
@@ -249,3 +250,25 @@ def test_only_what_is_named_here_asks_the_wall_clock():
 def test_loops_and_functions_are_named_by_nouns_and_verbs():
     named = [f"{name_of(path)}:{line_of(node)}" for path in MODULES for node in nodes_of(path) if says_nothing(node)]
     assert named == []
+
+
+def test_docstrings_name_errors_that_exist():
+    known = {node.name for path in MODULES for node in nodes_of(path) if isinstance(node, ast.ClassDef)}
+    known |= {*dir(builtins), "ExpressionError", "UniqueViolationError", "ZoneInfoNotFoundError"}
+    named = re.compile(r"\b[Rr]aises? ((?:[A-Z]\w+(?:, or |, | or )?)+)")
+    wrong = [
+        f"{name_of(path)}: {name}"
+        for path in MODULES
+        for node in nodes_of(path)
+        if isinstance(node, FUNCTION | ast.ClassDef | ast.Module)
+        for names in named.findall(ast.get_docstring(node) or "")
+        for name in re.findall(r"[A-Z]\w+", names)
+        if name not in known
+    ]
+    assert wrong == []
+
+
+def test_every_package_has_its_folder_of_tests():
+    packages = {path.parent.name for path in SOURCE.glob("*/__init__.py")}
+    folders = {path.parent.name for path in (SOURCE.parents[1] / "tests").glob("*/__init__.py")}
+    assert packages - folders == set()

@@ -31,7 +31,11 @@ TIMER: Final = "timer"  # a timer became due (see `run_due_timers`)
 CASCADE: Final = "cascade"  # an engine event, caused by another event within its decision
 
 CHECK_IN: Final = "check_in"
-MEMBER: Final = "member"  # the source of events that an app sent with a member's token
+
+# Sources: how an event arrived. Those that the engine, a rollback or a backfill makes have their own.
+API: Final = "api"  # a server's call
+MEMBER: Final = "member"  # an app's call with a member's token
+FILE: Final = "import"  # a line of an imported file
 
 
 class Event(Struct, frozen=True, kw_only=True, gc=False):
@@ -49,7 +53,7 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     occurred_at: datetime
     data: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
-    source: str = "api"
+    source: str = API
     depth: int = 0
     causes: tuple[Cause, ...] = ()
 

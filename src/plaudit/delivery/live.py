@@ -101,7 +101,7 @@ class LiveStreams:
         )
 
     async def open(self, member_id: UUID, seen: int | None) -> LiveStream:
-        """Return a stream of what comes after `seen` (None: from now on). Raise TooMany, or Unavailable.
+        """Return a stream of what comes after `seen` (None: from now on). Raise RateLimited, or Unavailable.
 
         A `seen` beyond everything that the member has received comes from another database, such as one before a
         restore.

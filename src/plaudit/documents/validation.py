@@ -1,8 +1,9 @@
 """Convert JSON values to a struct, reporting all errors together."""
 
 import re
+from collections.abc import Sequence
 from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -71,7 +72,7 @@ def _wrong_fields(raw: Any, into: type[Struct], under: str = "") -> list[FieldEr
     for field in known:
         name = field.encode_name
         if name in given:
-            errors += _faults(given[name], field.type, before + name)
+            errors += faults_of(given[name], field.type, before + name)
         elif field.required:
             errors.append(FieldError(before + name, FIELD_MISSING))
     if not into.__struct_config__.forbid_unknown_fields:
@@ -81,12 +82,12 @@ def _wrong_fields(raw: Any, into: type[Struct], under: str = "") -> list[FieldEr
     return errors
 
 
-def _faults(value: Any, of: Any, at: str) -> list[FieldError]:
+def faults_of(value: Any, of: Any, at: str) -> list[FieldError]:
     """Return why a value is not of a type: the errors inside a list, an object or a struct."""
     try:
         msgspec.convert(value, of)
     except msgspec.ValidationError as problem:
-        error = _field_error(at, str(problem), value)
+        error = _field_error(at, str(problem), value, _choices(of))
     else:
         return []
     inner: list[FieldError] = []
@@ -94,10 +95,10 @@ def _faults(value: Any, of: Any, at: str) -> list[FieldError]:
         args = get_args(alternative)
         if isinstance(value, list) and get_origin(alternative) is list:
             items = cast("list[Any]", value)[:ITEMS_MAX]
-            inner = [fault for i, item in enumerate(items) for fault in _faults(item, args[0], f"{at}[{i}]")]
+            inner = [fault for i, item in enumerate(items) for fault in faults_of(item, args[0], f"{at}[{i}]")]
         elif isinstance(value, dict) and get_origin(alternative) is dict:
             given = cast("dict[Any, Any]", value)
-            inner = [fault for key, item in given.items() for fault in _faults(item, args[1], f"{at}.{key}")]
+            inner = [fault for key, item in given.items() for fault in faults_of(item, args[1], f"{at}.{key}")]
         elif isinstance(value, dict) and isinstance(alternative, type) and issubclass(alternative, Struct):
             inner = _wrong_fields(value, alternative, at)
     return [error] if not inner else inner if error.field != at else [error, *inner]
@@ -112,7 +113,13 @@ def _alternatives(of: Any) -> list[Any]:
     return [of]
 
 
-def _field_error(name: str, message: str, value: Any) -> FieldError:
+def _choices(of: Any) -> list[str]:
+    """Return the values that a type of choices allows."""
+    literals = [alternative for alternative in _alternatives(of) if get_origin(alternative) is Literal]
+    return [str(choice) for literal in literals for choice in get_args(literal)]
+
+
+def _field_error(name: str, message: str, value: Any, choices: Sequence[str]) -> FieldError:
     found = _AT.search(message)
     path = name + (found.group(1) if found else "")
     sentence = _AT.sub("", message)
@@ -138,6 +145,8 @@ def _field_error(name: str, message: str, value: Any) -> FieldError:
         compared = f"{_COMPARED[length[2]]} {number:,} {counted if number != 1 else counted[:-1]}"
         return FieldError(path, f"must be {_WORDS[length[1]]} of {compared}")
     got = _got(value) if path == name else ""
+    if sentence.startswith("Invalid enum value") and choices:
+        return FieldError(path, f"must be one of {', '.join(choices)}{got}")
     bound = _BOUND.match(sentence)
     if bound:
         return FieldError(path, f"must be {_COMPARED[bound[1]]} {_number(bound[2])}{got}")

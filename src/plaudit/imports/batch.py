@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from plaudit import bounds, clock
 from plaudit.core.commands.import_member import ImportOrder, coupon_id_of, data_of
-from plaudit.core.event import IMPORT, PROFILE
+from plaudit.core.event import FILE, IMPORT, PROFILE
 from plaudit.core.refusals import message_of
 from plaudit.documents.as_meant import id_text
 from plaudit.documents.import_record import read_member
@@ -227,7 +227,7 @@ def _arrival(
 ) -> Arrival:
     return arrival_from_client(
         org_id=programme.compiled.org_id, user_id=user_id, kind=kind, trigger=trigger, occurred_at=now,
-        received_at=at, payload=Payload(data), source="import", event_id=_NAMED if key else clock.new_uuid7(), event_key=key,
+        received_at=at, payload=Payload(data), source=FILE, event_id=_NAMED if key else clock.new_uuid7(), event_key=key,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 
+from plaudit.core.event import FILE
 from plaudit.engine.inbox import Inbox
 from plaudit.errors import PlauditError
 from plaudit.ingest.actions import accept_actions, parse_action
@@ -28,7 +29,9 @@ async def take_events(
         items = [line.error or parse_action(_named(job, line)) for line in chunk]
         errors: list[tuple[int, PlauditError]] = []
         programme = await programmes.current(to_driver_uuid(job.org_id))
-        results = await accept_actions(pool, inbox, programme, items, correlation_id, job.job_id)
+        results = await accept_actions(
+            pool, inbox, programme, items, source=FILE, correlation_id=correlation_id, job_id=job.job_id
+        )
         for line, result in zip(chunk, results, strict=True):
             if isinstance(result, PlauditError):
                 errors.append((line.number, result))

@@ -8,13 +8,11 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-import msgspec
-from msgspec import Struct
-
 from plaudit import clock
 from plaudit.core.decision import TransactionDetails
 from plaudit.core.ids import bucket_of, event_id_of
 from plaudit.documents.moved import EventLine, TransactionLine
+from plaudit.documents.validation import faults_of
 from plaudit.engine.arrival import Payload
 from plaudit.engine.load import lock_buckets
 from plaudit.engine.processed import Outcome
@@ -92,7 +90,7 @@ def _member_of_event(org_id: UUID, line: EventLine) -> UUID:
         wrong.append(FieldError("state", f"must be one of {', '.join(STATES)} (got {line.state[:64]!r})"))
     if line.event_id is not None and event_id_of(org_id, line.event_id) != line.id:
         wrong.append(FieldError("id", "must be the id that follows from the organisation and eventId"))
-    wrong += _wrong_shape("payload", line.payload, Payload) + _wrong_shape("outcome", line.outcome, Outcome)
+    wrong += faults_of(line.payload, Payload, "payload") + faults_of(line.outcome, Outcome, "outcome")
     if wrong:
         raise invalid_fields(wrong)
     return member_id_named(org_id, line.user_id, line.member_id)
@@ -103,14 +101,6 @@ def _wrong_org(org_id: UUID, said: UUID) -> list[FieldError]:
         return []
     wanted = "must be this organisation's: create an organisation with the id of the one that moves (plaudit org create --id)"
     return [FieldError("orgId", f"{wanted} (got {said})")]
-
-
-def _wrong_shape(name: str, value: Any, of: type[Struct]) -> list[FieldError]:
-    try:
-        msgspec.convert(value, of)
-    except msgspec.ValidationError as error:
-        return [FieldError(name, f"is invalid: {error}".replace("`", ""))]
-    return []
 
 
 async def _joined(connection: Connection, member_ids: Iterable[UUID]) -> set[UUID]:
@@ -196,7 +186,7 @@ def _wrong_transaction(org_id: UUID, line: TransactionLine, place: Any) -> list[
         wrong.append(FieldError("userId", "must be that of the event"))
     elif place["decided_at"] != line.created_at:
         wrong.append(FieldError("createdAt", "must be the time at which the event was decided"))
-    return wrong + ([] if line.details is None else _wrong_shape("details", line.details, TransactionDetails))
+    return wrong + ([] if line.details is None else faults_of(line.details, TransactionDetails, "details"))
 
 
 def _transaction_row(org_id: UUID, line: TransactionLine, place: Any) -> tuple[Any, ...]:

@@ -32,9 +32,20 @@ OLDEST_TIMESTAMP = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def refuse_mismatch(arrival: Arrival, mismatched: frozenset[UUID]) -> None:
-    """Raise Mismatch when the arrival is among those whose key came with another content before."""
+    """Raise IdempotencyConflict if the arrival is among those whose key was used for different content."""
     if arrival.event_id in mismatched:
-        raise IdempotencyConflict(f"Event {arrival.event_key!r} was already reported with different content")
+        raise _mismatch(arrival)
+
+
+def _mismatch(arrival: Arrival) -> IdempotencyConflict:
+    return IdempotencyConflict(f"Event {arrival.event_key!r} was already reported with different content")
+
+
+async def store_arrival(inbox: Inbox, arrival: Arrival) -> None:
+    """Store one arrival durably. Raise IdempotencyConflict if its key was used for different content."""
+    appended = await inbox.append([arrival])
+    refuse_mismatch(arrival, appended.conflicting)
+    telemetry.actions_accepted.inc(arrival.event_id in appended.new)
 
 
 class AcceptedAction(Struct, frozen=True):
@@ -45,10 +56,13 @@ class AcceptedAction(Struct, frozen=True):
 
 
 async def accept_actions(
-    pool: Pool, inbox: Inbox, programme: Programme, items: Sequence[Action | PlauditError], correlation_id: str = "",
-    job_id: UUID | None = None,
+    pool: Pool, inbox: Inbox, programme: Programme, items: Sequence[Action | PlauditError], *, source: str,
+    correlation_id: str = "", job_id: UUID | None = None,
 ) -> list[AcceptedAction | PlauditError]:  # fmt: skip
-    """Store actions durably. Return one result per action, in order. `job_id`: the import that contains them."""
+    """Store actions durably. Return one result per action, in order.
+
+    `source` says how they arrived (see `core.event`); `job_id` is the import that contains them.
+    """
     known = await known_users(pool, programme, [action for action in items if isinstance(action, Action)])
     arrivals: list[Arrival | PlauditError] = []
     for item in items:
@@ -57,7 +71,9 @@ async def accept_actions(
                 raise item
             user_id = user_among(item, known)
             arrivals.append(
-                to_arrival(programme, item, user_id, item.event_id or key_in(item.metadata), correlation_id)
+                to_arrival(
+                    programme, item, user_id, item.event_id or key_in(item.metadata), correlation_id, source=source
+                )
             )
         except PlauditError as error:
             arrivals.append(error)
@@ -77,9 +93,7 @@ async def accept_actions(
         assert appended is not None
         before = first[arrival.event_id]
         if arrival.event_id in appended.conflicting or arrival.fingerprint != before.fingerprint:
-            results.append(
-                IdempotencyConflict(f"Event {arrival.event_key!r} was already reported with different content")
-            )
+            results.append(_mismatch(arrival))
             continue
         new = before is arrival and arrival.event_id in appended.new
         results.append(AcceptedAction(event_name(arrival.event_id, arrival.event_key), new))
@@ -97,8 +111,10 @@ def parse_action(value: Any) -> Action | PlauditError:
         return error
 
 
-def to_arrival(programme: Programme, action: Action, user_id: str, key: str | None, correlation_id: str) -> Arrival:
-    """An action as it goes into the inbox. Raises Invalid naming every field that is wrong."""
+def to_arrival(
+    programme: Programme, action: Action, user_id: str, key: str | None, correlation_id: str, *, source: str
+) -> Arrival:
+    """Return an action as the inbox stores it. Raise Invalid, which names every field that is wrong."""
     trigger = action.action
     wrong: list[FieldError] = []
     now = programme.now()
@@ -123,7 +139,7 @@ def to_arrival(programme: Programme, action: Action, user_id: str, key: str | No
         occurred_at=occurred_at,
         received_at=clock.now(),
         payload=Payload(action.data, action.metadata, correlation_id),
-        source="api",
+        source=source,
         event_id=clock.new_uuid7(),
         event_key=key,
         who=name_of_user(action),

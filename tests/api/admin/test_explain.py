@@ -146,3 +146,13 @@ def test_a_campaign_is_explained_as_one_whatever_its_id(shop):
     seen = ok(shop.get("/v1/events", params={"campaignId": "manual"}))["events"]
     assert [event["eventId"] for event in seen] == ["x-1"]
     assert ok(shop.get("/v1/events", params={"cause": "manual"}))["events"] == []
+
+
+def test_the_outcome_says_that_a_product_came_without_its_code(shop):
+    ok(shop.post("/v1/products", json={"productId": "cup", "name": "Cup", "sku": "CUP", "type": "badge"}), 201)
+    ok(shop.post("/v1/code-pools", json={"poolId": "empty", "name": "Empty", "productId": "cup"}), 201)
+    award = {"type": "award_product", "config": {"productId": "cup"}}
+    ok(shop.post("/v1/campaigns", json={"name": "C", "triggers": [{"type": "buy"}], "effects": [award]}), 201)
+    body = {"userId": "ann", "action": "buy"}
+    outcome = ok(shop.post("/api/audience/internal/actions", headers={"Prefer": "wait=10"}, json=body))["outcome"]
+    assert [(refusal["effect"], refusal["reason"]) for refusal in outcome["refusals"]] == [(0, "pool_empty")]

@@ -2834,7 +2834,8 @@ class OutcomeCoupon(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class OutcomeRefusal(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Why a campaign did not fire, or one of its effects (by its index) did nothing.
+    """Why a campaign did not fire, or one of its effects (by its index) did nothing or awarded a product without
+    its code.
 
     `next_available_at` is when it can succeed, if that is known.
     """

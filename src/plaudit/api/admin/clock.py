@@ -36,7 +36,7 @@ async def get_clock(call: Call) -> Clock:
     async with call.connection() as connection:
         org = await orgs.find_org(connection, call.org_id)
     assert org is not None
-    offset = int(programme.clock.offset.total_seconds())
+    offset = round(programme.clock.offset.total_seconds())
     return Clock(now=time_text(programme.now()), offset_seconds=offset, test=org.is_test)
 
 
@@ -67,7 +67,7 @@ async def advance_clock(call: Call) -> ClockAdvance:
         await _until_decided(call)
     await complete_what_is_over(services.engine_pool)
     programme = await call.programme()
-    offset = int(programme.clock.offset.total_seconds())
+    offset = round(programme.clock.offset.total_seconds())
     return ClockAdvance(now=time_text(programme.now()), offset_seconds=offset, timers=timers)
 
 

@@ -22,6 +22,8 @@ from .documented import DOCUMENTED
 
 _SOFT = "A soft delete: the field gets `status: deleted`."
 _REFERRED_TO = "Fails with 409 if another document refers to it; the error names which."
+_CAMPAIGN_LEAVES_BEHIND = """Only the document is deleted: members' progress, transactions, coupons and explanations stay.
+To stop a campaign, archive it instead."""
 MAX_ORDINAL = 2**62
 EVERYTHING = 2**31
 NOTHING: Mapping[str, Any] = {}
@@ -61,7 +63,7 @@ def crud(kind: DocumentKind) -> list[Operation]:
         ),
         Operation(
             name=f"delete{noun}", method="DELETE", path=single, summary=f"Delete a {title}",
-            description=_SOFT if kind.name == "custom_field" else _REFERRED_TO,
+            description=_on_deletion(kind),
             run=deleter(kind), scope="admin:write", response=Acknowledgement, errors=(400, 404, 409),
             tag=tag,
         ),
@@ -71,6 +73,12 @@ def crud(kind: DocumentKind) -> list[Operation]:
             response=DocumentVersionList, query=PAGING, errors=(400, 404), tag=tag,
         ),
     ]  # fmt: skip
+
+
+def _on_deletion(kind: DocumentKind) -> str:
+    if kind.name == "custom_field":
+        return _SOFT
+    return f"{_REFERRED_TO}\n\n{_CAMPAIGN_LEAVES_BEHIND}" if kind.name == "campaign" else _REFERRED_TO
 
 
 def _is_unpaged(kind: DocumentKind) -> bool:

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, field
 
-from plaudit import telemetry
 from plaudit.api.http.etags import etag_response
 from plaudit.api.http.operations import Call, Operation, OperationResult, Parameter
 from plaudit.api.identity.current_member import (
@@ -43,6 +42,7 @@ from plaudit.api.views.notification import ReadCount, ReadMarker, post_read, unr
 from plaudit.core.change_summary import ChangeSummary
 from plaudit.core.effects.effect_type import Preview
 from plaudit.core.effects.registry import EFFECTS
+from plaudit.core.event import MEMBER
 from plaudit.core.ids import derived_id
 from plaudit.core.member import Progress
 from plaudit.core.metrics import to_number
@@ -55,7 +55,7 @@ from plaudit.documents.reward import preview_reward
 from plaudit.documents.rule import Rule
 from plaudit.errors import FieldError, Forbidden, PlauditError, invalid_fields
 from plaudit.ingest.action import Action
-from plaudit.ingest.actions import refuse_mismatch, to_arrival
+from plaudit.ingest.actions import store_arrival, to_arrival
 from plaudit.reads import history as log
 from plaudit.reads.history import HistoryEntry
 from plaudit.reads.notifications import NotificationRow
@@ -347,10 +347,8 @@ async def post_action(call: Call) -> OperationResult:
         )
     action = Action(action=body.action, user_id=call.user_id, data=body.data)
     key = None if call.idempotency_key is None else str(derived_id(member_id(call), f"action:{call.idempotency_key}"))
-    arrival = to_arrival(programme, action, call.user_id, key, call.correlation_id)
-    appended = await call.services.inbox.append([arrival])
-    refuse_mismatch(arrival, appended.conflicting)
-    telemetry.actions_accepted.inc()
+    arrival = to_arrival(programme, action, call.user_id, key, call.correlation_id, source=MEMBER)
+    await store_arrival(call.services.inbox, arrival)
     return OperationResult(data=None, status=200, content=b"")
 
 

@@ -58,7 +58,7 @@ async def begin(
 ) -> StoredResponse | None:
     """Claim a key for a request. Return the stored response if it came before.
 
-    Raise Mismatch for another body; Conflict while it runs, or if it was done and the caller may not see the response.
+    Raise IdempotencyConflict for another body; Conflict while it runs, or if it was done and the caller may not see the response.
     """
     fingerprint = blake2b(operation.encode() + b"\n" + body, digest_size=16).digest()
     async with pool.acquire() as connection:

@@ -58,7 +58,7 @@ class RateLimits:
         self._windows: dict[tuple[str, str], _Window] = {}
 
     async def spend(self, policy: Policy, whose: str) -> Mapping[str, str]:
-        """Count one request against the window of `whose`. Return the rate limit's headers. Raise TooMany."""
+        """Count one request against the window of `whose`. Return the rate limit's headers. Raise RateLimited."""
         now = clock.now().timestamp()
         ends_at = (now // policy.seconds + 1) * policy.seconds
         key = (policy.name, whose)

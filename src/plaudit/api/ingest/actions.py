@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from plaudit import bounds, telemetry
+from plaudit import bounds
 from plaudit.api.http.operations import (
     BATCH_BYTES_MAX,
     NOT_DECODED,
@@ -18,12 +18,21 @@ from plaudit.api.http.operations import (
 )
 from plaudit.api.views.actions import ActionBatchResult, ActionReceipt, batch_result
 from plaudit.api.views.decision import outcome_of
+from plaudit.core.event import API
 from plaudit.core.ids import event_name
 from plaudit.engine.arrival import Arrival
 from plaudit.engine.inline import ImmediateResult, process_inline
 from plaudit.errors import Invalid, PlauditError, TooLarge
 from plaudit.ingest.action import Action
-from plaudit.ingest.actions import AcceptedAction, accept_actions, key_in, parse_action, refuse_mismatch, to_arrival
+from plaudit.ingest.actions import (
+    AcceptedAction,
+    accept_actions,
+    key_in,
+    parse_action,
+    refuse_mismatch,
+    store_arrival,
+    to_arrival,
+)
 from plaudit.ingest.members import known_users, user_among, user_who_goes_on
 from plaudit.storage.programmes import Programme
 
@@ -41,15 +50,13 @@ async def post_action(call: Call) -> OperationResult:
     if seconds is not None:  # else it is passed on by who was merged, a moment later
         async with call.connection() as connection:
             user_id = await user_who_goes_on(connection, call.org_id, user_id)
-    arrival = to_arrival(programme, action, user_id, key, call.correlation_id)
+    arrival = to_arrival(programme, action, user_id, key, call.correlation_id, source=API)
     if seconds is not None:
         programme = await call.services.programmes.cached(call.org_id)
         outcome = await process_inline(call.services.engine_pool, programme.compiled, arrival, seconds=seconds)
         if outcome is not None:
             return _processed(programme, arrival, outcome)
-    appended = await call.services.inbox.append([arrival])
-    refuse_mismatch(arrival, appended.conflicting)
-    telemetry.actions_accepted.inc()
+    await store_arrival(call.services.inbox, arrival)
     return OperationResult(data=_queued(arrival), status=202, enveloped=False)
 
 
@@ -81,7 +88,9 @@ async def post_batch(call: Call) -> OperationResult:
 async def accepted(call: Call, items: Sequence[Action | PlauditError]) -> list[AcceptedAction | PlauditError]:
     """Store a call's actions durably, and return the result of each in their order."""
     programme = await call.programme()
-    return await accept_actions(call.services.pool, call.services.inbox, programme, items, call.correlation_id)
+    return await accept_actions(
+        call.services.pool, call.services.inbox, programme, items, source=API, correlation_id=call.correlation_id
+    )
 
 
 _ACTIONS = msgspec.json.Decoder(list[Action])

@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType, field
 
 from plaudit.api.http.wire import time_text
 from plaudit.api.views.cause import Cause, cause_view
-from plaudit.core.decision import Trace
+from plaudit.core.decision import EffectTrace, Trace
 from plaudit.core.metrics import to_number
 from plaudit.core.program import Program
 from plaudit.core.retry_at import RETRYABLE_REFUSALS
@@ -35,7 +35,7 @@ class OutcomeCoupon(View):
 
 
 class OutcomeRefusal(View):
-    """Why a campaign did not fire, or one of its effects (by its index) did nothing.
+    """Why a campaign did not fire, or one of its effects (by its index) did nothing or awarded a product without its code.
 
     `next_available_at` is when it can succeed, if that is known.
     """
@@ -112,11 +112,22 @@ def _refused_campaigns(traces: Sequence[Trace]) -> list[OutcomeRefusal]:
 
 def _refused_effects(traces: Sequence[Trace]) -> list[OutcomeRefusal]:
     return [
-        OutcomeRefusal(**cause_view(trace.cause), effect=effect.index, reason=effect.refusal)
+        OutcomeRefusal(**cause_view(trace.cause), effect=effect.index, reason=reason)
         for trace in traces
         for effect in trace.effects
-        if effect.refusal is not None
+        for reason in _refusals_of(effect)
     ]
+
+
+def _refusals_of(effect: EffectTrace) -> list[str]:
+    """Return why an effect did nothing, or why a product that it awarded has no code."""
+    if effect.refusal is not None:
+        return [effect.refusal]
+    match effect.outcome:
+        case {"coupon": {"refusal": str(reason)}}:
+            return [str(reason)]
+        case _:
+            return []
 
 
 def next_at_of(processed: ProcessedEvent) -> datetime | None:

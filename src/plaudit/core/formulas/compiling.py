@@ -226,7 +226,7 @@ class _Compiler:
 
     def _range(self, tree: Branch) -> Instruction:
         raise FormulaError(
-            f"the range {at(tree)} cannot stand there: only after in, or as what map, filter and the like go through"
+            f"the range {at(tree)} is not allowed there: only after in, or as the first argument of map, filter and the like"
         )
 
     # Calls

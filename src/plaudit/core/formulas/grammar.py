@@ -134,7 +134,7 @@ def _sentence(source: str, problem: UnexpectedInput) -> str:
         found = str(cast("Any", problem).token)
     if found[0] in "'\"" and found[0] not in source[place + 1 :]:
         return f"the text at character {place + 1} is not closed"
-    return f"{found!r} at character {place + 1} cannot stand there{_wanted(problem)}"
+    return f"unexpected {found!r} at character {place + 1}{_wanted(problem)}"
 
 
 def _wanted(problem: UnexpectedInput) -> str:

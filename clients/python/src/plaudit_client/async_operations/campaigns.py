@@ -65,6 +65,9 @@ class CampaignsServerOperations(AsyncTransport):
         """Delete a campaign.
 
         Fails with 409 if another document refers to it; the error names which.
+
+        Only the document is deleted: members' progress, transactions, coupons and explanations stay. To stop
+        a campaign, archive it instead.
         """
         return await self.send(
             Request(method="DELETE", path=f"/v1/campaigns/{path_part(campaign_id)}", result=models.Acknowledgement)
