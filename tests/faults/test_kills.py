@@ -7,37 +7,16 @@ import random
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
 from tests.support.eventually import eventually, eventually_async
+from tests.support.processes import children_of, postmaster
 
 KILLS = 33
 SENDERS = 4
-
-
-def children_of(server, word: str) -> list[psutil.Process]:
-    """The processes of the server that run that command, the deepest last."""
-    found = []
-    for process in psutil.Process(server.process.pid).children(recursive=True):
-        try:
-            line = process.cmdline()
-        except psutil.Error:
-            continue
-        if word in line or (word == "api" and line[:1] == ["granian"]):
-            found.append(process)
-    return found
-
-
-def postmaster(server) -> psutil.Process | None:
-    path = Path(server.folder) / "postgres" / "postmaster.pid"
-    try:
-        return psutil.Process(int(path.read_text().split()[0]))
-    except (FileNotFoundError, psutil.NoSuchProcess, IndexError):
-        return None
 
 
 def kill(server, what: str) -> bool:

@@ -10,12 +10,12 @@ import pytest
 
 from plaudit.storage.embedded import running_url
 from plaudit.storage.postgres import connect
-from tests.api.member.test_live import Heard, report
-from tests.faults.test_kills import postmaster
 from tests.support.eventually import eventually
 from tests.support.existing import existing
-from tests.support.http import ok
+from tests.support.http import ok, report
+from tests.support.processes import postmaster
 from tests.support.receiver import Receiver
+from tests.support.stream_reader import StreamReader
 
 ACTIONS = "/api/audience/internal/actions"
 AWAY_SECONDS = 4.0  # longer than any part waits between two looks
@@ -52,7 +52,7 @@ def test_every_part_goes_on_after_an_outage(own_server, receiver, monkeypatch):
             club.post("/v1/webhooks", json={"name": "There", "url": receiver.url, "events": ["campaign.completed"]}),
             201,
         )
-        stream = Heard(ann)
+        stream = StreamReader(ann)
         report(club, "ann", "clapped")
         stream.wait_for(lambda: len(stream.notes()) == 1)
         receiver.wait_for(1)

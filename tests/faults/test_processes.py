@@ -12,9 +12,9 @@ from contextlib import closing, suppress
 import psutil
 import pytest
 
-from tests.faults.test_kills import children_of
 from tests.support.eventually import eventually
 from tests.support.http import ok
+from tests.support.processes import children_of
 from tests.support.server import free_port, new_folder
 
 PLAUDIT = [sys.executable, "-m", "plaudit"]

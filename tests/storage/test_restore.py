@@ -8,12 +8,12 @@ import httpx
 import pytest
 
 from plaudit.storage.embedded import EmbeddedPostgres, program, running_url
-from tests.api.member.test_live import Heard
-from tests.delivery.test_push import Browser
 from tests.support.eventually import eventually
 from tests.support.existing import existing
 from tests.support.http import ok
+from tests.support.push_browser import PushBrowser
 from tests.support.receiver import Receiver
+from tests.support.stream_reader import StreamReader
 
 CLAP = {
     "campaignId": "clap", "name": "Clap", "triggers": [{"type": "clapped"}],
@@ -32,7 +32,7 @@ def there():
 
 @pytest.fixture
 def browser():
-    made = Browser()
+    made = PushBrowser()
     yield made
     made.close()
 
@@ -110,7 +110,7 @@ def test_everybody_is_told_on_after_a_restore_into_a_new_cluster(own_server, mon
     with httpx.Client(base_url=second.url, headers=headers, timeout=60) as club, second.member_of(club, "ann") as ann:
         refused = club.get("/v1/feed", params={"after": beyond})
         assert (refused.status_code, refused.json()["error"]["code"]) == (409, "cursor_ahead")
-        heard = Heard(ann)
+        heard = StreamReader(ann)
         clap(club, "three", "four")
         there.wait_for(told + 2)
         found, cursor = until_fed(club, cursor, 4)

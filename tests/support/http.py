@@ -21,10 +21,25 @@ def saved(response: httpx.Response) -> Any:
     return response.json()["data"]
 
 
+def data_of(response: httpx.Response) -> Any:
+    """Return the data of a response of the first generation, which has an envelope of its own."""
+    assert response.status_code == 200, response.text
+    body = response.json()
+    assert body.keys() == {"message", "data"}
+    assert body["message"] == "OK"
+    return body["data"]
+
+
 def wrong(response: httpx.Response) -> dict[str, str]:
     """Return the fields that a request has wrong, with the reasons."""
     assert response.status_code == 400, response.text
     return {error["field"]: error["message"] for error in response.json()["error"]["details"]}
+
+
+def report(client: httpx.Client, user_id: str, action: str) -> None:
+    """Report an action, and do not wait until it is decided."""
+    body = {"userId": user_id, "action": action}
+    assert client.post("/api/audience/internal/actions", json=body).status_code == 202
 
 
 def decided_event(client: httpx.Client, event_id: str) -> dict[str, Any]:

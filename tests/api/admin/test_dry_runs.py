@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plaudit.api.app import OPERATIONS
-from tests.api.admin.test_members import subscription_at
 from tests.support.eventually import eventually
 from tests.support.http import decided_event, ok
+from tests.support.push_browser import subscription_at
 
 WRITES = [operation for operation in OPERATIONS if operation.writes]
 LINES = {"Content-Type": "application/x-ndjson"}

@@ -7,9 +7,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from plaudit.storage.embedded import running_url
-from tests.delivery.test_push import subscription_at
 from tests.support.eventually import eventually
 from tests.support.http import ok
+from tests.support.push_browser import subscription_at
 
 FIELDS = [
     {"name": "email", "type": "string", "required": True, "unique": True},

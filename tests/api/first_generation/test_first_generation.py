@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.support.eventually import eventually
-from tests.support.http import ok
+from tests.support.http import data_of, ok
 
 CHALLENGE = "123e4567-e89b-12d3-a456-426614174000"
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -83,14 +83,6 @@ def watch(client, servers) -> None:
 def settle(servers) -> None:
     """Until everything that came has been decided. (An action that is waited for may overtake one that is not.)"""
     eventually(lambda: ok(servers.get("/v1/events?status=queued"))["events"], [])
-
-
-def data_of(response):
-    assert response.status_code == 200, response.text
-    body = response.json()
-    assert body.keys() == {"message", "data"}
-    assert body["message"] == "OK"
-    return body["data"]
 
 
 def test_config_is_as_documented(servers, ann):

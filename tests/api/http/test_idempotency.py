@@ -10,9 +10,9 @@ from plaudit.api.app import OPERATIONS
 from plaudit.api.http import idempotency
 from plaudit.errors import Conflict
 from plaudit.storage.orgs import SCOPES
-from tests.api.identity.test_permissions import key_of
 from tests.support.existing import existing
 from tests.support.http import ok
+from tests.support.narrow_key import key_of
 
 KEY = {"Idempotency-Key": "the-same"}
 

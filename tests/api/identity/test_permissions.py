@@ -1,7 +1,6 @@
 """Permissions: which scope each call needs, who sees members, and that nobody gets more than they have."""
 
 import re
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -11,6 +10,7 @@ from plaudit.api.app import OPERATIONS
 from plaudit.api.http.operations import mounted_paths
 from plaudit.storage.orgs import SCOPES
 from tests.support.http import ok
+from tests.support.narrow_key import key_of
 
 GUARDED = [operation for operation in OPERATIONS if operation.scope is not None]
 PERSON = "zoe.person@example.com"  # a user id as people choose them
@@ -98,22 +98,6 @@ def test_every_call_needs_the_scope_of_what_it_shows_or_changes(operation):
 def test_the_lists_of_calls_name_calls_that_exist():
     there = {f"{operation.method} {operation.path}" for operation in GUARDED}
     assert there >= MEMBERS_READ | MEMBERS_WRITE | ACTIONS_WRITE | EVERY_KEY | ADMIN_READ_BY_POST | ADMIN_WRITE_BY_GET
-
-
-class Narrow(httpx.Client):
-    """A client, and the id of its key."""
-
-    key_id: str
-
-
-@contextmanager
-def key_of(client, *scopes, **fields):
-    """A client with a key of these scopes only."""
-    made = ok(client.post("/v1/api-keys", json={"name": "Narrow", "scopes": list(scopes), **fields}), 201)
-    headers = {**client.headers, "authorization": f"Bearer {made['apiSecret']}"}
-    with Narrow(base_url=client.base_url, headers=headers, timeout=60) as narrow:
-        narrow.key_id = made["keyId"]
-        yield narrow
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,13 @@
 """Live streams: what a member is told, at once, each thing once, wherever the line broke."""
 
-import json
-import socket
-import threading
-
 import httpx
 import pytest
 
 from plaudit.delivery.live import STREAMS_OF_MEMBER_MAX
-from tests.api.first_generation.test_first_generation import data_of
 from tests.support.eventually import eventually
 from tests.support.existing import existing
-from tests.support.http import ok
+from tests.support.http import data_of, ok, report
+from tests.support.stream_reader import StreamReader
 
 
 @pytest.fixture(scope="module")
@@ -25,58 +21,9 @@ def club(server_process):
         yield client
 
 
-class Heard:
-    """A stream, read in a thread: `events` are (event, id, data)."""
-
-    def __init__(self, member: httpx.Client, **headers: str) -> None:
-        self.events: list[tuple[str, str, dict]] = []
-        self.status = 0
-        self._response: httpx.Response | None = None
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._read, args=(member, headers), daemon=True)
-        self._thread.start()
-        assert self._ready.wait(10)
-
-    def _read(self, member: httpx.Client, headers: dict[str, str]) -> None:
-        client = httpx.Client(base_url=member.base_url, headers={**member.headers, **headers}, timeout=60)
-        try:
-            with client, client.stream("GET", "/api/loyalty/me/stream") as response:
-                self._response = response
-                self.status = response.status_code
-                if self.status != 200:
-                    self._ready.set()
-                    return
-                assert response.headers["Content-Type"].startswith("text/event-stream")
-                fields: dict[str, str] = {}
-                for line in response.iter_lines():
-                    name, _, value = line.partition(":")
-                    if name:
-                        fields[name] = value.strip()
-                    elif fields:
-                        if "event" in fields:
-                            self.events.append((fields["event"], fields.get("id", ""), json.loads(fields["data"])))
-                            self._ready.set()
-                        fields = {}
-        except httpx.HTTPError:
-            pass
-
-    def close(self) -> None:
-        existing(self._response).extensions["network_stream"].get_extra_info("socket").shutdown(socket.SHUT_RDWR)
-
-    def notes(self) -> list[dict]:
-        return [data for event, _, data in self.events if event == "notification"]
-
-    def wait_for(self, holds) -> None:
-        eventually(holds, show=lambda: self.events)
-
-
-def report(club, user_id, action) -> None:
-    assert club.post("/api/audience/internal/actions", json={"userId": user_id, "action": action}).status_code == 202
-
-
 def test_what_happens_is_heard_and_what_was_missed_is_heard_on_return(club, server_process):
     with server_process.member_of(club, "ann") as ann:
-        stream = Heard(ann)
+        stream = StreamReader(ann)
         assert [event for event, _, _ in stream.events] == ["ready"]
         report(club, "ann", "clapped")
         stream.wait_for(lambda: len(stream.events) >= 3)
@@ -92,7 +39,7 @@ def test_what_happens_is_heard_and_what_was_missed_is_heard_on_return(club, serv
         last = stream.events[1][1]
         for _ in range(3):
             report(club, "ann", "clapped")
-        resumed = Heard(ann, **{"Last-Event-ID": last})
+        resumed = StreamReader(ann, **{"Last-Event-ID": last})
         resumed.wait_for(lambda: len(resumed.notes()) == 3)
         report(club, "ann", "clapped")
         resumed.wait_for(lambda: len(resumed.notes()) == 4)
@@ -106,14 +53,14 @@ def test_what_happens_is_heard_and_what_was_missed_is_heard_on_return(club, serv
 
 def test_a_stream_hears_its_own_member_only(club, server_process):
     with server_process.member_of(club, "bob") as bob, server_process.member_of(club, "eve") as eve:
-        bobs, eves = Heard(bob), Heard(eve)
+        bobs, eves = StreamReader(bob), StreamReader(eve)
         report(club, "bob", "clapped")
         bobs.wait_for(lambda: len(bobs.notes()) == 1)
         before_it = str(int(bobs.events[1][1]) - 1)
         for _ in range(2):
             report(club, "eve", "clapped")
         eves.wait_for(lambda: len(eves.notes()) == 2)
-        resumed = Heard(eve, **{"Last-Event-ID": before_it})
+        resumed = StreamReader(eve, **{"Last-Event-ID": before_it})
         resumed.wait_for(lambda: len(resumed.notes()) == 2)
         own = data_of(eve.get("/api/loyalty/me/notifications"))["notifications"]
         assert eves.notes() == resumed.notes() == own[::-1]
@@ -125,12 +72,12 @@ def test_a_stream_hears_its_own_member_only(club, server_process):
 
 def test_a_member_holds_so_many_streams_and_no_more(club, server_process):
     with server_process.member_of(club, "many") as many:
-        held = [Heard(many) for _ in range(STREAMS_OF_MEMBER_MAX)]
+        held = [StreamReader(many) for _ in range(STREAMS_OF_MEMBER_MAX)]
         refused = many.get("/api/loyalty/me/stream")
         assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_streams")
         held.pop().close()
         # Until the server notices that the line is gone.
-        again = existing(eventually(lambda: stream if (stream := Heard(many)).status == 200 else None))
+        again = existing(eventually(lambda: stream if (stream := StreamReader(many)).status == 200 else None))
         held.append(again)
         report(club, "many", "clapped")
         for heard in held:
@@ -144,14 +91,14 @@ def test_a_server_that_stops_ends_its_streams_and_another_takes_them_up(own_serv
         campaign = {"name": "Clap", "triggers": [{"type": "clapped"}], "effects": [{"type": "add_points", "amount": 3}],
                     "notification": {"message": "Thanks"}}  # fmt: skip
         ok(club.post("/v1/campaigns", json=campaign), 201)
-        stream = Heard(ann)
+        stream = StreamReader(ann)
         report(club, "ann", "clapped")
         stream.wait_for(lambda: len(stream.notes()) == 1)
         assert server.stop() == 0
         assert "Killing" not in server.log()  # it waited for nobody
         server.start()
         report(club, "ann", "clapped")
-        again = Heard(ann, **{"Last-Event-ID": stream.events[1][1]})
+        again = StreamReader(ann, **{"Last-Event-ID": stream.events[1][1]})
         again.wait_for(lambda: len(again.notes()) == 1)
         assert again.notes()[0]["metrics"] == {"points": {"from": 3, "to": 6}}
         again.close()
@@ -164,7 +111,7 @@ def test_a_place_that_the_server_has_not_reached_is_reset_to_its_present(club, s
         user_id = f"later-{place}"
         report(club, user_id, "clapped")  # before the stream: not told again
         eventually(lambda: data_of(member.get("/api/loyalty/me/notifications"))["notifications"])
-        stream = Heard(member, **{"Last-Event-ID": place})
+        stream = StreamReader(member, **{"Last-Event-ID": place})
         stream.wait_for(lambda: len(stream.events) == 3)
         (ready, present, _), (reset, _, _), (changed, _, _) = stream.events
         assert (ready, reset, changed) == ("ready", "reset", "changed")
@@ -174,7 +121,7 @@ def test_a_place_that_the_server_has_not_reached_is_reset_to_its_present(club, s
         assert stream.notes()[0]["message"] == "You have 6"
         stream.close()
         # From the place that it was given, it goes on as ever.
-        resumed = Heard(member, **{"Last-Event-ID": present})
+        resumed = StreamReader(member, **{"Last-Event-ID": present})
         resumed.wait_for(lambda: len(resumed.notes()) == 1)
         assert [event for event, _, _ in resumed.events][:2] == ["ready", "notification"]
         resumed.close()

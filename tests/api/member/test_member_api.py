@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from plaudit.api.app import OPERATIONS
-from tests.api.first_generation.test_first_generation import data_of, put_up, settle, watch
-from tests.support.http import ok
+from tests.api.first_generation.test_first_generation import put_up, settle, watch
+from tests.support.http import data_of, ok
 
 OWN = [operation for operation in OPERATIONS if operation.member]
 
