@@ -57,9 +57,9 @@ class _Child:
         status = self.process.poll()
         if status is not None:
             if not self._restart_at:
-                said = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
-                self.slot.ended(f"the process {said}", hung=False)
-                log.warning("process_ended", process=self._command.name, reason=f"it {said}")
+                ending = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
+                self.slot.ended(f"the process {ending}", hung=False)
+                log.warning("process_ended", process=self._command.name, reason=f"it {ending}")
                 self._restart_at = time.monotonic() + RESTART_SECONDS
             elif time.monotonic() >= self._restart_at:
                 self._restart_at = 0.0

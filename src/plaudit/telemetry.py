@@ -46,8 +46,8 @@ class _Library(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write an entry."""
-        told = record.getMessage().partition("\n")[0]
-        entry: dict[str, Any] = {"logger": record.name, "message": told}
+        first_line = record.getMessage().partition("\n")[0]
+        entry: dict[str, Any] = {"logger": record.name, "message": first_line}
         structlog.get_logger(record.name).log(record.levelno, "library", exc_info=record.exc_info, **entry)
 
 

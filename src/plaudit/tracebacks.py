@@ -29,16 +29,16 @@ def described(error: BaseException) -> str:
 def facts_of(error: BaseException) -> str:
     """Return what may be logged of an error: its type, and details that are known to contain no values."""
     kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
-    told: list[Any] = []
+    facts: list[Any] = []
     if isinstance(error, PlauditError):
-        told = [error.code]
+        facts = [error.code]
     elif isinstance(error, asyncpg.PostgresError):
-        told = [getattr(error, name, None) for name in ("sqlstate", "table_name", "column_name", "constraint_name")]
+        facts = [getattr(error, name, None) for name in ("sqlstate", "table_name", "column_name", "constraint_name")]
     elif isinstance(error, OSError):
-        told = [error.strerror]
+        facts = [error.strerror]
     elif isinstance(error, _ABOUT_CODE):
-        told = [error]
-    return ": ".join([kind, *filter(None, [", ".join(str(value) for value in told if value)])])
+        facts = [error]
+    return ": ".join([kind, *filter(None, [", ".join(str(value) for value in facts if value)])])
 
 
 def without_values(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

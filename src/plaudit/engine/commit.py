@@ -59,8 +59,8 @@ async def commit(connection: Connection, batch: Batch, rows: BatchRows, decided_
     await _write_identities(connection, rows.identities)
     if rows.follow_ups:
         await inbox.append(connection, rows.follow_ups)
-    for said in changed_members(rows.changed):
-        await connection.execute(_SQL.announce_members, said)
+    for names in changed_members(rows.changed):
+        await connection.execute(_SQL.announce_members, names)
     if rows.of["outbox"]:
         await connection.execute(_SQL.announce_messages, ",".join({str(row[0]) for row in rows.of["outbox"]}))
     # Last: only here can two lanes wait for each other.

@@ -18,11 +18,11 @@ _INTEGER_MAX = 1 << 63
 
 def fingerprint_of(who: str, trigger: str, data: Any, metadata: Any) -> int:
     """Return 64 bits of the content of an event about `who`, as its sender names them."""
-    said = _IN_ORDER.encode((data, metadata))
+    content = _IN_ORDER.encode((data, metadata))
     # How 5.0 and, from 10^16 to 2^63, 1e16 are written. A match inside a string only costs time.
-    if b".0" in said or b"e1" in said:
-        said = _IN_ORDER.encode(_with_integers(msgspec.to_builtins((data, metadata))))
-    return _hashed(who, trigger, said)
+    if b".0" in content or b"e1" in content:
+        content = _IN_ORDER.encode(_with_integers(msgspec.to_builtins((data, metadata))))
+    return _hashed(who, trigger, content)
 
 
 def is_same(stored: int, fingerprint: int | None, user_id: str, trigger: str, payload: Any) -> bool:
@@ -33,8 +33,8 @@ def is_same(stored: int, fingerprint: int | None, user_id: str, trigger: str, pa
     return stored == _hashed(user_id, trigger, as_sent)
 
 
-def _hashed(who: str, trigger: str, said: bytes) -> int:
-    digest = blake2b(f"{who}\n{trigger}\n".encode() + said, digest_size=8).digest()
+def _hashed(who: str, trigger: str, content: bytes) -> int:
+    digest = blake2b(f"{who}\n{trigger}\n".encode() + content, digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 
 

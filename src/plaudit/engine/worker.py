@@ -332,8 +332,8 @@ class Worker:
         if len(await self.renew_leases()) != before:
             self._wake()
 
-    def _on_notify(self, said: str) -> None:
-        self._due.update(map(int, said.split(",")))
+    def _on_notify(self, buckets: str) -> None:
+        self._due.update(map(int, buckets.split(",")))
         self._wake()
 
     def _mark_all_due(self) -> None:

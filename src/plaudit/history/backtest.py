@@ -26,7 +26,7 @@ from .report import programme_report, report
 from .simulate import ChangedEvent, Simulation, simulate
 
 Json = dict[str, Any]
-Told = Callable[[Simulation], None]
+OnProgress = Callable[[Simulation], None]
 
 APPENDED = 1_000
 
@@ -55,7 +55,13 @@ async def with_programme(connection: Connection, org_id: UUID, wanted: DesiredDo
 
 
 async def run_backtest(
-    connection: Connection, programme: Programme, days: float, campaign_id: str | None, *, sample: float, tell: Told
+    connection: Connection,
+    programme: Programme,
+    days: float,
+    campaign_id: str | None,
+    *,
+    sample: float,
+    tell: OnProgress,
 ) -> Json:
     """A simulation's report. `tell` hears how far it is."""
     org_clock = await clock_of(connection, programme.compiled.org_id)

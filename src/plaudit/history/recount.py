@@ -58,8 +58,8 @@ class Recount(Struct):
     def see_member(self, member: Member, metrics: Mapping[str, Metric]) -> None:
         """Check a member's state after all of their events."""
         self.members += 1
-        for what, told in unsound(member, metrics):
-            self.unsound[what].append(f"member {member.member_id}, {told}")
+        for what, problem in unsound(member, metrics):
+            self.unsound[what].append(f"member {member.member_id}, {problem}")
         by_events = member.member_id not in self._otherwise
         for kind, states in member.states.items():
             for document_id, state in states.items():
