@@ -7,14 +7,14 @@ import pytest
 from plaudit.tasks import cancel, run_together
 
 
-async def for_ever(told: list[str]) -> None:
+async def for_ever(notes: list[str]) -> None:
     """As what gives back a connection does: it is not done at once when it is cancelled."""
     try:
         await asyncio.Event().wait()
     finally:
         for _ in range(3):
             await asyncio.sleep(0)
-        told.append("given back")
+        notes.append("given back")
 
 
 async def broken() -> None:
@@ -28,23 +28,23 @@ async def at_once(_told: list[str]) -> None:
 @pytest.mark.parametrize("other", [at_once, for_ever])
 def test_what_is_cancelled_together_finishes_what_it_cleans_up(other):
     async def scenario() -> list[str]:
-        told: list[str] = []
-        together = asyncio.create_task(run_together(other(told), for_ever(told)))
+        notes: list[str] = []
+        together = asyncio.create_task(run_together(other(notes), for_ever(notes)))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         await cancel([together])
         assert together.cancelled()
-        return told
+        return notes
 
     assert asyncio.run(scenario()) == ["given back"] * (1 + (other is for_ever))
 
 
 def test_one_error_ends_all_and_is_raised():
     async def scenario() -> list[str]:
-        told: list[str] = []
+        notes: list[str] = []
         with pytest.raises(LookupError):
-            await run_together(for_ever(told), broken())
-        return told
+            await run_together(for_ever(notes), broken())
+        return notes
 
     assert asyncio.run(scenario()) == ["given back"]
 

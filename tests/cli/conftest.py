@@ -10,7 +10,7 @@ from plaudit.cli.main import main
 
 
 @dataclass
-class Said:
+class CommandResult:
     """How a command ended, and what it said."""
 
     status: int
@@ -25,12 +25,12 @@ def plaudit(capsys, monkeypatch):
     for name in ("PLAUDIT_URL", "PLAUDIT_KEY", "PLAUDIT_ORG"):
         monkeypatch.delenv(name, raising=False)
 
-    def run(*words: object) -> Said:
+    def run(*words: object) -> CommandResult:
         monkeypatch.setattr(sys, "argv", ["plaudit", *map(str, words)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             main()
-        said = capsys.readouterr()
-        return Said(int(ended.value.code or 0), said.out, said.err)
+        captured = capsys.readouterr()
+        return CommandResult(int(ended.value.code or 0), captured.out, captured.err)
 
     return run

@@ -43,26 +43,26 @@ def test_what_is_wrong_is_said(words, sentence, plaudit, server_process, tmp_pat
     words = [word.format(**names) for word in words]
     if not {"--database-url", "--data"} & set(words):
         words += ["--data", str(server_process.folder)]
-    said = plaudit(*words)
-    assert said.status == 1
-    assert said.err.startswith("plaudit: ")
-    assert sentence.format(**names) in said.err
-    assert "Traceback" not in said.err
+    result = plaudit(*words)
+    assert result.status == 1
+    assert result.err.startswith("plaudit: ")
+    assert sentence.format(**names) in result.err
+    assert "Traceback" not in result.err
 
 
 @pytest.mark.parametrize("words", [["import", "none.csv"], ["import", "/"], ["restore", "none"], ["backup", "/"]])
 def test_a_file_that_is_not_there_or_is_a_folder_is_said(words, plaudit):
-    said = plaudit(*words)
-    assert said.status == 2
-    assert "does not exist" in said.err or "is a directory" in said.err
+    result = plaudit(*words)
+    assert result.status == 2
+    assert "does not exist" in result.err or "is a directory" in result.err
 
 
 def test_every_reason_stands_next_to_its_field(plaudit, server_process, tmp_path):
     file = tmp_path / "programme.yaml"
     file.write_text("campaigns: {c: {name: X, bogus: 1}}\nproducts: {p: {name: P}}\n")
-    said = plaudit("apply", file, "--data", server_process.folder)
-    assert said.status == 1
-    assert said.err.splitlines() == [
+    result = plaudit("apply", file, "--data", server_process.folder)
+    assert result.status == 1
+    assert result.err.splitlines() == [
         "plaudit: Missing required fields: products.p.sku, products.p.type",
         "  campaigns.c.bogus is not a known field",
         "  products.p.sku is missing",

@@ -40,13 +40,17 @@ def file(tmp_path):
 
 
 def test_a_programme_is_promoted_without_the_settings_unless_they_are_named(plaudit, place, file, shop):
-    said = plaudit("diff", file, *place)
-    assert said.status == 1
-    assert said.out.splitlines() == ["created  campaign camp_vip", "created  trigger purchase", "created  ladder club"]
-    assert said.err == "The settings in the file are left out: pass --settings to include them.\n"
-    assert plaudit("apply", file, "--dry-run", *place).out == said.out
+    result = plaudit("diff", file, *place)
+    assert result.status == 1
+    assert result.out.splitlines() == [
+        "created  campaign camp_vip",
+        "created  trigger purchase",
+        "created  ladder club",
+    ]
+    assert result.err == "The settings in the file are left out: pass --settings to include them.\n"
+    assert plaudit("apply", file, "--dry-run", *place).out == result.out
     assert ok(shop.get("/v1/campaigns"))["campaigns"] == []
-    assert plaudit("apply", file, *place).out == said.out
+    assert plaudit("apply", file, *place).out == result.out
     assert ok(shop.get("/v1/settings"))["timeZone"] == "UTC"
     assert plaudit("diff", file, *place).status == 0
     assert plaudit("apply", file, *place).out == "Nothing to change.\n"
@@ -84,13 +88,13 @@ def test_actions_are_imported_once_and_refused_lines_name_the_column(plaudit, pl
     plaudit("apply", file, *place)
     events = tmp_path / "events.csv"
     events.write_text("userId,action,data.amount,eventId\nann,purchase,80,e-1\nbob,purchase,x,e-2\n,purchase,1,e-3\n")
-    said = plaudit("import", events, "--kind", "events", *place)
-    assert said.status == 1
-    assert [line for line in said.out.splitlines() if line.startswith("events.csv:")] == [
+    result = plaudit("import", events, "--kind", "events", *place)
+    assert result.status == 1
+    assert [line for line in result.out.splitlines() if line.startswith("events.csv:")] == [
         "events.csv:3: data.amount must be a number such as 1234.5 (got 'x')",
         "events.csv:4: Missing required fields: userId",
     ]
-    assert "3 records in 4 lines: 1 imported, 0 unchanged, 2 refused" in said.out
+    assert "3 records in 4 lines: 1 imported, 0 unchanged, 2 refused" in result.out
     eventually(lambda: shop.get("/v1/profiles/ann").json().get("data", {}).get("points") == 500)
     again = plaudit("import", events, "--kind", "events", *place)
     assert "3 records in 4 lines: 0 imported, 1 unchanged, 2 refused" in again.out
@@ -99,10 +103,10 @@ def test_actions_are_imported_once_and_refused_lines_name_the_column(plaudit, pl
 def test_members_are_imported_and_the_totals_reconciled(plaudit, place, shop, tmp_path):
     members = tmp_path / "members.csv"
     members.write_text("userId,metrics.points,timezone\nann,7,Mars/X\nbob,5,\n")
-    said = plaudit("import", members, *place)
-    assert said.status == 1
-    assert "members.csv:2: timezone must be an IANA time zone such as Europe/Berlin (got 'Mars/X')" in said.out
-    assert "1 imported" in said.out
+    result = plaudit("import", members, *place)
+    assert result.status == 1
+    assert "members.csv:2: timezone must be an IANA time zone such as Europe/Berlin (got 'Mars/X')" in result.out
+    assert "1 imported" in result.out
     assert ok(shop.get("/v1/profiles/bob"))["points"] == 5
 
 
@@ -114,8 +118,8 @@ def test_a_programme_and_a_campaign_are_simulated(plaudit, place, file, shop, tm
     found = json.loads(plaudit("simulate", file, "--days", "1", "--json", *place).out)
     assert found["programme"]["simulated"]["points"] - found["programme"]["actual"]["points"] == 100
     changes = '{"effects": [{"type": "add_points", "config": {"amount": 1}}]}'
-    said = plaudit("simulate", "--campaign", "camp_vip", "--changes", changes, *place)
-    assert "all campaigns, points: 500 -> 1" in said.out
+    result = plaudit("simulate", "--campaign", "camp_vip", "--changes", changes, *place)
+    assert "all campaigns, points: 500 -> 1" in result.out
     missing = plaudit("simulate", "--campaign", "nothing", *place)
     assert (missing.status, missing.err) == (1, "plaudit: Campaign not found\n")
 
@@ -131,12 +135,12 @@ def test_the_books_of_one_organisation_are_checked(plaudit, place, shop, server_
     change = "UPDATE balances SET amount = amount + $2 WHERE member_id = $1"
     server_process.sql(change, row["member_id"], 1)
     try:
-        said = plaudit("verify", *place)
+        result = plaudit("verify", *place)
     finally:
         server_process.sql(change, row["member_id"], -1)
-    assert said.status == 1
-    assert "balance = sum of transactions" in said.out
-    assert str(row["member_id"]) in said.out
+    assert result.status == 1
+    assert "balance = sum of transactions" in result.out
+    assert str(row["member_id"]) in result.out
 
 
 def test_the_books_of_others_are_not_looked_at(plaudit, server_process, shop):

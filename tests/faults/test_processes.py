@@ -106,9 +106,9 @@ def test_the_api_is_announced_when_it_is_this_servers_own(own_server):
 @pytest.mark.slow
 def test_a_connection_that_says_nothing_or_half_of_it_does_not_stay(own_server):
     server = own_server("--no-demo").start()
-    for said in (b"", b"GET /healthz HTTP/1.1\r\nHost: "):
+    for request in (b"", b"GET /healthz HTTP/1.1\r\nHost: "):
         with closing(socket.create_connection(("127.0.0.1", server.port), timeout=120)) as sock:
-            sock.sendall(said)
+            sock.sendall(request)
             assert sock.recv(1) == b""
 
 

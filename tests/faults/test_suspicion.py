@@ -47,9 +47,9 @@ def refusal(event) -> str:
 
 def test_an_innocent_event_of_a_stopped_organisation_is_told_until_when(known):
     known.learn([suspect(11, 1), suspect(12, 2), suspect(13, 3), suspect(14, 4)], NOON)
-    told = refusal(arrival(99))
+    message = refusal(arrival(99))
     # After that only two are of the last ten minutes.
-    assert told.startswith(
+    assert message.startswith(
         "It was set aside undecided: so are all events of its organisation until 2026-01-01T12:12:00"
     )
     assert _may_be_tried([arrival(99, org_id=OTHER_ORG)], whole=False)
@@ -66,6 +66,6 @@ def test_an_event_that_hung_says_so(known):
 
 def test_an_event_of_a_member_whose_timer_hung_says_so(known):
     known.learn([suspect(11, 1, "tick", MEMBER)], NOON)
-    told = refusal(arrival(99, member_id=MEMBER))
-    assert told == f"It was quarantined undecided: while a timer of its member was being decided, {HUNG}"
+    message = refusal(arrival(99, member_id=MEMBER))
+    assert message == f"It was quarantined undecided: while a timer of its member was being decided, {HUNG}"
     assert _may_be_tried([arrival(99)], whole=False)

@@ -224,8 +224,8 @@ def test_however_a_file_is_quoted_every_line_is_taken_or_refused_and_pieces_make
         1 if isinstance(record, str) else 1 + sum(cell.count("\n") for cell in record.values())
         for record in found.values()
     )
-    said = [line for line in file.split("\n")[1:] if line.replace(",", "").replace('""', "")]
-    assert covered >= len(said) - rows.count('"')  # blank lines inside of cells, and cells of nothing but quotes
+    filled = [line for line in file.split("\n")[1:] if line.replace(",", "").replace('""', "")]
+    assert covered >= len(filled) - rows.count('"')  # blank lines inside of cells, and cells of nothing but quotes
 
 
 def test_a_job_that_has_lost_a_record_is_not_finished():

@@ -195,34 +195,40 @@ class World:
 
     def carry_out(self, member: Json, effect: Json, data: Json, cause: str) -> str | None:
         """An effect: what it is told stands in its `config`."""
-        told = effect["config"]
+        config = effect["config"]
         match effect["type"]:
             case "add_points" | "add_metric":
-                metric_id = told.get("metric", "points")
-                amount = formula(told["amount"], data)
+                metric_id = config.get("metric", "points")
+                amount = formula(config["amount"], data)
                 if amount is None or not amount:
                     return None
                 if amount > 0:
                     return points.earn(self, member, metric_id, amount, cause)
                 return points.debit(self, member, metric_id, points.smallest(self.metric(metric_id), -amount), cause)
             case "emit":
-                self.follow(told["trigger"], told.get("data", {}), cause)
+                self.follow(config["trigger"], config.get("data", {}), cause)
             case "check_in":
-                streaks.check_in(self, member, told["streakId"])
+                streaks.check_in(self, member, config["streakId"])
             case "grant_freeze":
-                order = {"action": "grant_freeze", "streakId": told["streakId"], "quantity": told.get("quantity", 1)}
+                order = {
+                    "action": "grant_freeze",
+                    "streakId": config["streakId"],
+                    "quantity": config.get("quantity", 1),
+                }
                 return streaks.by_hand(self, member, order)
             case "add_entries":
-                competition = self.document("competition", told["competitionId"])
+                competition = self.document("competition", config["competitionId"])
                 excluded = member["user"] in competition.get("excludedUserIds", [])
                 if competitions.is_open(competition, self.now) and not excluded:
                     entries = member["entries"]
-                    entries[told["competitionId"]] = entries.get(told["competitionId"], 0) + told.get("entries", 1)
+                    entries[config["competitionId"]] = entries.get(config["competitionId"], 0) + config.get(
+                        "entries", 1
+                    )
             case "add_to_segment" | "remove_from_segment":
-                member["by_hand"][told["segmentId"]] = effect["type"] == "add_to_segment"
+                member["by_hand"][config["segmentId"]] = effect["type"] == "add_to_segment"
                 segments.judge(self, member)
             case "enrol":
-                joining = challenges.of(member, told["campaignId"])
+                joining = challenges.of(member, config["campaignId"])
                 joining["joined"] = joining["joined"] or self.now
         return None
 

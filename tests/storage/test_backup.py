@@ -91,17 +91,17 @@ def test_a_backup_of_a_running_server_becomes_the_same_server_in_a_fresh_cluster
     file = tmp_path / "plaudit.backup"
     with old.client() as client:
         fill(client)
-        said = plaudit("backup", str(file), "--data", str(old.folder))
-        assert f"{file} has the whole database" in said
-        assert f"Not in it: {old.folder}/credentials.json" in said
+        output = plaudit("backup", str(file), "--data", str(old.folder))
+        assert f"{file} has the whole database" in output
+        assert f"Not in it: {old.folder}/credentials.json" in output
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         act(client, "ann", "after-the-backup", amount=1_000)
     assert old.stop() == 0
 
     new = own_server("--no-demo")
-    said = plaudit("restore", str(file), "--data", str(new.folder))
-    assert f"{file} is restored" in said
-    assert "replaying the log gives the same" in said  # its books are checked
+    output = plaudit("restore", str(file), "--data", str(new.folder))
+    assert f"{file} is restored" in output
+    assert "replaying the log gives the same" in output  # its books are checked
     new.start()
     headers = {"Authorization": f"Bearer {credentials['apiSecret']}", "X-Monterosa-Org-ID": credentials["orgId"]}
     with httpx.Client(base_url=new.url, headers=headers, timeout=60) as client, app_of(new, credentials, "ann") as app:

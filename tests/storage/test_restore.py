@@ -103,7 +103,7 @@ def test_everybody_is_told_on_after_a_restore_into_a_new_cluster(own_server, mon
         assert 9 in lost
     browser.wait_for(2)
     assert first.stop() == 0
-    told, pushed = len(there.messages), len(browser.came)
+    delivered, pushed = len(there.messages), len(browser.came)
 
     restored(dump, second)
     second.jwt_secrets = first.jwt_secrets
@@ -112,7 +112,7 @@ def test_everybody_is_told_on_after_a_restore_into_a_new_cluster(own_server, mon
         assert (refused.status_code, refused.json()["error"]["code"]) == (409, "cursor_ahead")
         heard = StreamReader(ann)
         clap(club, "three", "four")
-        there.wait_for(told + 2)
+        there.wait_for(delivered + 2)
         found, cursor = until_fed(club, cursor, 4)
         assert [balance for balance in found if balance] == [9, 12]
         browser.wait_for(pushed + 2)

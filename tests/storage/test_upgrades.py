@@ -279,15 +279,15 @@ def test_what_would_be_done_is_told_first(server):
         command = [sys.executable, "-m", "plaudit", "migrate", "--check", "--database-url", url]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
-    told = checked()
-    assert told.returncode == 1
-    assert told.stdout.splitlines()[:2] == [
+    result = checked()
+    assert result.returncode == 1
+    assert result.stdout.splitlines()[:2] == [
         "20261121_1100  Less upkeep for what is written with every event.",
         "20261126_1800  The daily totals of what was booked before there were any.",
     ]
     asyncio.run(migrate(url))
-    told = checked()
-    assert (told.returncode, told.stdout) == (0, "The database schema is up to date.\n")
+    result = checked()
+    assert (result.returncode, result.stdout) == (0, "The database schema is up to date.\n")
 
 
 def test_a_database_of_a_later_version_is_refused_by_a_sentence(fresh_database):

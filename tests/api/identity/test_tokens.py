@@ -58,9 +58,9 @@ class Provider:
     def token(self, kid="rsa", *, header=None, **claims) -> str:
         key, algorithm, _ = self.keys[kid]
         now = int(time.time())
-        said = {"sub": "ann", "iss": ISSUER, "aud": "the-app", "iat": now, "exp": now + 600, **claims}
-        said = {name: value for name, value in said.items() if value is not None}
-        return jwt.encode(said, key, algorithm=algorithm, headers={"kid": kid, **(header or {})})
+        payload = {"sub": "ann", "iss": ISSUER, "aud": "the-app", "iat": now, "exp": now + 600, **claims}
+        payload = {name: value for name, value in payload.items() if value is not None}
+        return jwt.encode(payload, key, algorithm=algorithm, headers={"kid": kid, **(header or {})})
 
 
 @pytest.fixture(scope="module")
@@ -244,11 +244,11 @@ def _forgeries(server, club, other, provider):
     head, body, signature = own.split(".")
     changed = jwt.decode(own, options={"verify_signature": False}) | {"sub": "bob"}
 
-    def by_hand(header, said, key_bytes):
+    def by_hand(header, payload, key_bytes):
         import hashlib
         import hmac
 
-        signed = f"{_encoded(header)}.{_encoded(said)}"
+        signed = f"{_encoded(header)}.{_encoded(payload)}"
         mac = hmac.new(key_bytes, signed.encode(), hashlib.sha256).digest()
         return f"{signed}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
 
