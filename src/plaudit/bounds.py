@@ -48,7 +48,7 @@ _ID = rf"^{NOT_DOTS}[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{{1,{ID_MAX}}}
 _EVENT_KEY = rf"^{NOT_DOTS}[\x21-\x7e]{{1,128}}{_END}"
 # The length is in the pattern, so that an error has one sentence; the schema tells it apart.
 _LENGTHS: dict[str, Any] = {"minLength": 1, "maxLength": ID_MAX}
-# Marked, so that a number is read as its decimal text (documents/as_meant.py), and a name by which another id goes.
+# Marked, so that a number is read as its decimal text (documents/lenient.py), and a name by which another id goes.
 UserId = Annotated[str, Meta(pattern=_ID, extra_json_schema=_LENGTHS, extra={"id": True, "user": True})]
 # The same for a name that the call looks up itself.
 AnyName = Annotated[str, Meta(pattern=_ID, extra_json_schema=_LENGTHS, extra={"id": True})]

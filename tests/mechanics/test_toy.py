@@ -21,9 +21,9 @@ from plaudit.core.mechanic_rules import documents_that_counted
 from plaudit.core.profile_fields import FIELDS
 from plaudit.core.refusals import all_refusals, meaning_of
 from plaudit.core.triggers import ENGINE_TRIGGERS
+from plaudit.documents.export_lines import header_of
 from plaudit.documents.import_record import read_member
 from plaudit.documents.kinds import KINDS
-from plaudit.documents.moved import header_of
 from plaudit.documents.profile import ProfileValidator
 from plaudit.engine.processed import outcome_from
 from plaudit.errors import Invalid

@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from plaudit.documents.moved import LINES, as_csv, as_ndjson, columns_of, header_of
+from plaudit.documents.export_lines import LINES, as_csv, as_ndjson, columns_of, header_of
 from plaudit.engine.tables import EVENTS, TRANSACTIONS
 from plaudit.imports import moving_members
 from plaudit.imports.csv_records import CsvReader

@@ -7,7 +7,7 @@ remaining member, in a server's call as with a token of their own.
 
 from msgspec import Struct, structs
 
-from plaudit.documents.as_meant import user_fields
+from plaudit.documents.lenient import user_fields
 from plaudit.ingest.members import resolve_users, user_who_goes_on
 
 from .http.operations import Call, Operation

@@ -32,7 +32,7 @@ def move_out(
     database_url: Url = "",
 ) -> None:
     """Write out members, their history and the rest of an organisation: a file of each kind, into a new folder."""
-    from plaudit.documents.moved import LINES, as_csv, as_ndjson, header_of
+    from plaudit.documents.export_lines import LINES, as_csv, as_ndjson, header_of
     from plaudit.reads.exports import lines_after
     from plaudit.storage.postgres import create_pool
 
@@ -66,7 +66,7 @@ def move_in(
     database_url: Url = "",
 ) -> None:
     """Take in what `move-out` has written: into an organisation with the same id (plaudit org create NAME --id ID)."""
-    from plaudit.documents.moved import LINES
+    from plaudit.documents.export_lines import LINES
 
     files: list[tuple[str, Path]] = []
     for kind in LINES:

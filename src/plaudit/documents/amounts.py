@@ -1,7 +1,6 @@
-"""Amounts in documents: each must be one that its metric can hold, in decimal places and in size.
+"""Checks that each amount in a document has a size and decimal places that its metric can hold.
 
-A kind of document tells its amounts (`DocumentKind.amounts`), and whatever saves documents compares them here with the
-metrics that there are.
+`DocumentKind.amounts` lists a document's amounts. When a document is saved, they are compared with the metrics here.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,31 +15,31 @@ from .base import Document, DocumentKind
 
 
 def metrics_of(kind: DocumentKind, document: Document) -> set[str]:
-    """Return the metrics that a document has amounts of."""
+    """Return the metrics of a document's amounts."""
     return {amount.metric for amount in kind.amounts(document)}
 
 
 def misfits(
     kind: DocumentKind, document: Document, decimals: Mapping[str, int], stored: Mapping[str, Any] | None = None
 ) -> Sequence[FieldError]:
-    """Return what is wrong with the amounts of a document, given the decimal places of metrics.
+    """Return the errors in a document's amounts. `decimals` are the decimal places of metrics.
 
-    An amount that a `stored` document has in the same place is left alone: it was saved when any could be.
+    Amounts that the `stored` document has in the same field are ignored: they may have been saved before this check existed.
     """
     amounts = kind.amounts(document)
     if not amounts:
         return ()
-    found = [
+    wrong = [
         (amount, message)
         for amount in amounts
         if amount.metric in decimals and (message := misfit(amount.amount, decimals[amount.metric])) is not None
     ]
-    if found and stored is not None:
-        before = set(kind.amounts(msgspec.convert(stored, kind.type)))
-        found = [(metric_amount, message) for metric_amount, message in found if metric_amount not in before]
-    return [FieldError(metric_amount.field, message) for metric_amount, message in found]
+    if wrong and stored is not None:
+        stored_amounts = set(kind.amounts(msgspec.convert(stored, kind.type)))
+        wrong = [(amount, message) for amount, message in wrong if amount not in stored_amounts]
+    return [FieldError(amount.field, message) for amount, message in wrong]
 
 
 def decimals_in(documents: Iterable[tuple[str, str, Any]]) -> dict[str, int]:
-    """Return the decimal places of the metrics among canonical documents (kind, id, document)."""
+    """Return the decimal places of the metrics among canonical documents, which are tuples of kind, id and document."""
     return {name: int(doc.get("decimals", 0)) for kind, name, doc in documents if kind == "metric"}

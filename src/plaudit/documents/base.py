@@ -10,21 +10,20 @@ from plaudit.bounds import DOCUMENT_ID
 from plaudit.errors import FieldError
 
 DocumentId = Annotated[str, Meta(pattern=DOCUMENT_ID)]
-Instant = Annotated[datetime, Meta(tz=True)]  # an ISO 8601 time that names its zone
+Instant = Annotated[datetime, Meta(tz=True)]  # an ISO 8601 time with a UTC offset
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
-Media = Annotated[str, Meta(max_length=2_000)]  # the address or the name of a picture
+Media = Annotated[str, Meta(max_length=2_000)]  # the URL or the name of a picture
 Description = Annotated[str, Meta(max_length=5_000)]
 PROFILE_FIELD_MARK: dict[str, Any] = {"profile_field": True}
 ProfileFieldName = Annotated[str, Meta(min_length=1, max_length=64, extra=PROFILE_FIELD_MARK)]
 
 MEMBER_FIELD_MARK: dict[str, Any] = {"member_field": True}
-MemberField = Annotated[
-    str, Meta(min_length=1, max_length=256, extra=MEMBER_FIELD_MARK)
-]  # a path to something of a member
+# A path to a value of a member.
+MemberField = Annotated[str, Meta(min_length=1, max_length=256, extra=MEMBER_FIELD_MARK)]
 
 
 class Document(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Fields that every document has. The server adds id, version and times."""
+    """The fields that every document has. The server adds its id, its version and its times."""
 
     name: Name
     description: Description | None = None
@@ -32,7 +31,10 @@ class Document(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True)
 
 
 class Reference(Struct, frozen=True):
-    """A reference to another document: the field and the id. The other may be missing unless it is `required`."""
+    """A reference to another document: the field that contains it, the kind, and the id.
+
+    If the reference is `required`, the other document must exist.
+    """
 
     field: str
     kind: str
@@ -41,7 +43,7 @@ class Reference(Struct, frozen=True):
 
 
 class MetricAmount(Struct, frozen=True):
-    """An amount of a metric in a document: the field, the metric, and the amount as written."""
+    """An amount of a metric in a document: the field that contains it, the metric, and the amount as written."""
 
     field: str
     metric: str
@@ -60,36 +62,38 @@ def _no_errors(_: Any) -> Sequence[FieldError]:
     return ()
 
 
-def _no_scopes(_before: dict[str, Any] | None, _after: dict[str, Any]) -> frozenset[str]:
+def _no_scopes(_old: dict[str, Any] | None, _new: dict[str, Any]) -> frozenset[str]:
     return frozenset()
 
 
-def _never(_before: dict[str, Any] | None, _after: dict[str, Any]) -> bool:
+def _never(_old: dict[str, Any] | None, _new: dict[str, Any]) -> bool:
     return False
 
 
-def _as_it_is(raw: dict[str, Any]) -> dict[str, Any]:
+def _unchanged(raw: dict[str, Any]) -> dict[str, Any]:
     return raw
 
 
-def _whole(document: Any) -> Any:
+def _complete_already(document: Any) -> Any:
     return document
 
 
 class DocumentKind(Struct, frozen=True, kw_only=True):
-    """A kind of document: everything that CRUD, the store, the API's description and the docs need to know of it.
+    """A kind of document: everything that operations, storage, the API's description and the docs need to know of it.
 
-    `id_field` is the id's name outside, `id_from` the field that gives the id when the client names none;
-    `filters` are the fields that a list can be filtered by; `fixed` cannot change once written
-    (`part.field`: while there is the part).
-    `deleted` is what a soft delete writes. `personal` fields name members: only who may read members sees them.
-    `refills` says of the document before (None for a new one) and after whether members are to be placed anew by it.
-    `scopes` are what the author of a change must be allowed besides, since the change would give them as much: it
-    compares the document before (None for a new one) and after.
-    `suppose` adds to a document as it is written what must be meant where a field is left out, and is not its default.
-    `complete` adds to a document what its kind makes of what was left out; a stored one that lacks it keeps lacking it.
-    `check` says what is wrong beyond the types, `references` what the document names, `amounts` its amounts of metrics;
-    `read` turns the spellings that clients may use into the one that is kept, `write` turns it back for responses.
+    `id_field` is the id's name in the API. `id_from` is the field that becomes the id if the client sends none.
+    `filters` are the fields by which a list can be filtered. `fixed` fields cannot change after creation; a
+    `part.field` cannot change as long as the part exists. `deleted` are the fields that a soft delete sets. `personal`
+    fields contain user ids, so callers need permission to read members to see them.
+
+    Functions of the stored form before (None for a new document) and after a change: `refills` returns whether members
+    must be evaluated again for the document. `scopes` returns the further permissions that the author must have,
+    because the change would grant the same power.
+
+    `read` translates the spellings that clients may use to the stored one, and `write` translates it back for
+    responses. `infer` then adds fields that were left out and whose value follows from other fields. `complete` does the
+    same on the struct; it does not apply to a document that was stored without these values. `check` returns the errors
+    that types cannot express, `references` the documents that are referred to, and `amounts` the amounts of metrics.
     """
 
     name: str
@@ -103,30 +107,30 @@ class DocumentKind(Struct, frozen=True, kw_only=True):
     fixed: tuple[str, ...] = ()
     deleted: dict[str, Any] | None = None
     personal: frozenset[str] = frozenset()
-    suppose: Callable[[dict[str, Any]], dict[str, Any]] = _as_it_is
-    complete: Callable[[Any], Any] = _whole
+    infer: Callable[[dict[str, Any]], dict[str, Any]] = _unchanged
+    complete: Callable[[Any], Any] = _complete_already
     check: Callable[[Any], Sequence[FieldError]] = _no_errors
     references: Callable[[Any], Sequence[Reference]] = _no_references
     amounts: Callable[[Any], Sequence[MetricAmount]] = _no_amounts
     refills: Callable[[dict[str, Any] | None, dict[str, Any]], bool] = _never
     scopes: Callable[[dict[str, Any] | None, dict[str, Any]], frozenset[str]] = _no_scopes
-    read: Callable[[dict[str, Any]], dict[str, Any]] = _as_it_is
-    write: Callable[[dict[str, Any]], dict[str, Any]] = _as_it_is
+    read: Callable[[dict[str, Any]], dict[str, Any]] = _unchanged
+    write: Callable[[dict[str, Any]], dict[str, Any]] = _unchanged
 
     @property
     def list_name(self) -> str:
-        """Return the name of a list of these documents: the collection's, as one word."""
+        """The name of a list of these documents: the collection's name in camel case."""
         first, *rest = self.collection.split("-")
         return first + "".join(word.capitalize() for word in rest)
 
 
 def fixed_fields_changed(kind: DocumentKind, before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """Return the fixed fields that differ; of a part, only while it was there and still is."""
+    """Return the fixed fields that differ. Fields of a part only count if the part existed before and still exists."""
     changed: list[str] = []
     for name in kind.fixed:
         part, _, inner = name.rpartition(".")
-        was, now = (before, after) if not part else (before.get(part), after.get(part))
-        if was is not None and now is not None and was.get(inner) != now.get(inner):
+        old, new = (before, after) if not part else (before.get(part), after.get(part))
+        if old is not None and new is not None and old.get(inner) != new.get(inner):
             changed.append(name)
     return changed
 
@@ -134,49 +138,50 @@ def fixed_fields_changed(kind: DocumentKind, before: dict[str, Any], after: dict
 def differences(
     before: dict[str, Any] | None, after: dict[str, Any] | None, hidden: frozenset[str] = frozenset()
 ) -> list[dict[str, Any]]:
-    """Return the fields that differ, with what they were and are. `hidden` fields are left out.
+    """Return the fields that differ, with their old and new values, except `hidden` fields.
 
-    A document that is new or gone differs by whole fields; else inside objects and lists too (`effects[0].config.amount`).
+    Both versions are compared inside objects and lists too (`effects[0].config.amount`). If a document is new or
+    deleted, whole fields are returned.
     """
-    was, now = before or {}, after or {}
-    inside = before is not None and after is not None
+    old, new = before or {}, after or {}
+    compare_inside = before is not None and after is not None
     return [
-        {"field": place, "from": old, "to": new}
-        for name in dict.fromkeys([*was, *now])
-        if was.get(name) != now.get(name) and name not in hidden
-        for place, old, new in (
-            _differing(name, was.get(name), now.get(name)) if inside else [(name, was.get(name), now.get(name))]
+        {"field": path, "from": old_value, "to": new_value}
+        for name in dict.fromkeys([*old, *new])
+        if old.get(name) != new.get(name) and name not in hidden
+        for path, old_value, new_value in (
+            _value_differences(name, old.get(name), new.get(name))
+            if compare_inside
+            else [(name, old.get(name), new.get(name))]
         )
     ]
 
 
-def _differing(at: str, was: Any, now: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the places where two values differ. What was put into a list, or taken out, differs from nothing."""
-    if was == now and type(was) is type(now):
+def _value_differences(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yield the paths at which two values differ. An added or removed item of a list is paired with None."""
+    if old == new and type(old) is type(new):
         return
-    if isinstance(was, dict) and isinstance(now, dict):
-        old, new = cast("dict[str, Any]", was), cast("dict[str, Any]", now)
-        for name in dict.fromkeys([*old, *new]):
-            yield from _differing(f"{at}.{name}", old.get(name), new.get(name))
-    elif isinstance(was, list) and isinstance(now, list):
-        yield from _differing_items(at, cast("list[Any]", was), cast("list[Any]", now))
+    if isinstance(old, dict) and isinstance(new, dict):
+        old_object, new_object = cast("dict[str, Any]", old), cast("dict[str, Any]", new)
+        for name in dict.fromkeys([*old_object, *new_object]):
+            yield from _value_differences(f"{path}.{name}", old_object.get(name), new_object.get(name))
+    elif isinstance(old, list) and isinstance(new, list):
+        yield from _item_differences(path, cast("list[Any]", old), cast("list[Any]", new))
     else:
-        yield at, was, now
+        yield path, old, new
 
 
-def _differing_items(at: str, was: list[Any], now: list[Any]) -> Iterator[tuple[str, Any, Any]]:
-    shorter = min(len(was), len(now))
-    first = next((i for i in range(shorter) if was[i] != now[i]), shorter)
-    last = next(
-        (i for i in range(shorter - first) if was[-1 - i] != now[-1 - i]), shorter - first
-    )  # counted from the end
-    old, new = was[first : len(was) - last], now[first : len(now) - last]
-    if not any(isinstance(value, dict | list) for value in [*was, *now]):  # of mere values, all are seen at once
-        yield at, was, now
+def _item_differences(path: str, old: list[Any], new: list[Any]) -> Iterator[tuple[str, Any, Any]]:
+    if not any(isinstance(value, dict | list) for value in [*old, *new]):  # lists of plain values are shown as a whole
+        yield path, old, new
         return
+    shorter = min(len(old), len(new))
+    first = next((i for i in range(shorter) if old[i] != new[i]), shorter)
+    same_at_end = next((i for i in range(shorter - first) if old[-1 - i] != new[-1 - i]), shorter - first)
+    old, new = old[first : len(old) - same_at_end], new[first : len(new) - same_at_end]
     for i in range(max(len(old), len(new))):
-        place = f"{at}[{first + i}]"
+        item_path = f"{path}[{first + i}]"
         if i < len(old) and i < len(new):
-            yield from _differing(place, old[i], new[i])
+            yield from _value_differences(item_path, old[i], new[i])
         else:
-            yield place, old[i] if i < len(old) else None, new[i] if i < len(new) else None
+            yield item_path, old[i] if i < len(old) else None, new[i] if i < len(new) else None

@@ -1,4 +1,4 @@
-"""Campaigns: what members do and what follows. In simple mode, a campaign has its own triggers and effects."""
+"""Campaigns: when members do something, effects follow. In simple mode, a campaign has its own triggers and effects."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, cast
@@ -28,7 +28,7 @@ class PeriodLimitSpec(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Limit(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """How often the campaign may fire: per member, per member and period, overall."""
+    """How often the campaign may run: per member, per member and period, and overall."""
 
     per_user: Count | None = None
     per_period: PeriodLimitSpec | None = None
@@ -44,7 +44,7 @@ class Window(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
 
 
 class GoalSpec(Struct, kw_only=True, forbid_unknown_fields=True):
-    """When a step is completed: `target` events, a sum of `field`, or distinct values of `field`."""
+    """What completes a step: a `target` number of events, sum of `field`, or number of distinct values of `field`."""
 
     type: Literal["count", "sum", "distinct"] = "count"
     target: Annotated[int, Meta(ge=1, le=10**9)] | Annotated[float, Meta(gt=0, le=10**9)] = 1
@@ -66,11 +66,11 @@ class StepSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True)
 
 
 class RecurrenceSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Recurrence rule (RFC 5545) in the organisation's time zone, starting at `startDate`.
+    """A recurrence rule (RFC 5545) in the organisation's time zone, starting at `startDate`.
 
-    An occurrence lasts `durationSeconds`, or until the next begins. The rule recurs at most once a minute. It has at
-    most 1,440 times in a list of times, an INTERVAL from 1 to 100,000 and a COUNT from 1 to 10,000. An occurrence must
-    follow within 100 years.
+    An occurrence lasts `durationSeconds`, or until the next one begins. The rule may recur at most once a minute, list at
+    most 1,440 times, and have an INTERVAL from 1 to 100,000 and a COUNT from 1 to 10,000. Its first occurrence must
+    be within 100 years.
     """
 
     rule: Annotated[str, Meta(min_length=1, max_length=500)]
@@ -78,18 +78,18 @@ class RecurrenceSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields
 
 
 class Campaign(Document, kw_only=True):
-    """What members do and what follows: `triggers` and `effects`, or rules (advanced mode), or `steps` (a challenge).
+    """Effects for what members do: by `triggers` and `effects`, by rules (advanced mode), or by `steps` (a challenge).
 
-    `priority`: higher runs first. `cooldown`: seconds between two runs for a member. `endDate` is exclusive. `effects`
-    of a campaign with steps run when `required` steps (default: all) are completed, in the given `order`; if
-    `repeatable`, it starts again. Its `type` is then `Challenge` by default. A `Badge` is awarded once, a `Challenge`
-    completed once unless it is `repeatable`; a `Reward` pays each time, so with steps it is `repeatable`; {parts}.
-    `enrolment`: with `required`, only members who have joined take part. `notification` tells the member that it is
-    completed; `subtitle`, `media` and the `show…` fields are for members' apps. `completedAt` is set when a finished
-    campaign became `completed`.
+    `priority`: higher runs first. `cooldown`: seconds between two runs for a member. `endDate` is exclusive. The
+    `effects` of a campaign with steps run when `required` steps (default: all) are completed, in the given `order`. If
+    it is `repeatable`, it then starts again. With steps, the default `type` is `Challenge`. A `Badge` is awarded once, a
+    `Challenge` is completed once unless it is `repeatable`; a `Reward` pays each time, so with steps it is
+    `repeatable`; {parts}. `enrolment`: if `required`, the campaign only applies to members who have joined it.
+    `notification` tells the member that they have completed it. `subtitle`, `media` and the `show…` fields are for
+    members' apps. `completedAt` is set when a campaign becomes `completed` after its end.
     """
 
-    type: str = "Reward"  # of `CAMPAIGN_TYPES`
+    type: str = "Reward"  # one of `CAMPAIGN_TYPES`
     mode: Literal["always-on", "time-bound", "recurring"] = "always-on"
     status: Literal["draft", "active", "paused", "completed", "archived"] = "active"
     simplified_mode: bool = True
@@ -118,20 +118,20 @@ class Campaign(Document, kw_only=True):
 
     @property
     def listens(self) -> bool:
-        """Return whether events are accepted: also late ones of its time, after it became completed."""
-        by_itself = (
+        """Whether the campaign receives events. One that has ended still receives late events from before its end."""
+        ended = (
             self.status == "completed"
             and self.completed_at is not UNSET
             and self.end_date is not None
             and self.end_date <= self.completed_at
         )
-        return self.status == "active" or by_itself
+        return self.status == "active" or ended
 
 
 PARTS: Sequence[CampaignPart] = tuple(MECHANICS.campaign_parts())
 CAMPAIGN_TYPES = ("Challenge", "Reward", "Badge", *(part.campaign_type for part in PARTS))
 
-# A campaign as it is written: with the parts that the mechanics add.
+# The type of campaign documents, with the parts that mechanics add.
 CampaignDocument = cast(
     "type[Campaign]",
     defstruct(
@@ -149,18 +149,18 @@ CampaignDocument = cast(
 
 
 def parts_of(campaign: Campaign) -> list[tuple[CampaignPart, Any]]:
-    """Return the parts that a campaign has, which are documents of mechanics, with what they are."""
+    """Return the parts that a campaign has, with their values."""
     parts = [(part, getattr(campaign, part.name, None)) for part in PARTS]
-    return [(part, own) for part, own in parts if own is not None]
+    return [(part, value) for part, value in parts if value is not None]
 
 
 def _part_of(campaign_type: str) -> CampaignPart | None:
-    """Return the part that campaigns of a type have."""
+    """Return the part that campaigns of a type have, or None."""
     return next((part for part in PARTS if part.campaign_type == campaign_type), None)
 
 
 def _stands_alone(campaign: Campaign) -> bool:
-    """Return whether a campaign needs no triggers and effects, because of its type."""
+    """Return whether a campaign of this type needs no triggers and effects."""
     part = _part_of(campaign.type)
     return part is not None and part.stands_alone
 
@@ -172,28 +172,28 @@ def _check(campaign: Campaign) -> list[FieldError]:
     for i, trigger in enumerate(campaign.triggers):
         wrong += check_conditions(trigger.conditions, f"triggers[{i}].conditions")
     if campaign.steps:
-        wrong += _wrong_steps(campaign)
+        wrong += _step_errors(campaign)
     elif campaign.simplified_mode and campaign.status == "active" and not _stands_alone(campaign):
         if not campaign.triggers:
             wrong.append(FieldError("triggers", "must not be empty in an active campaign"))
-        if not campaign.effects and not any(part.pays(own) for part, own in parts_of(campaign)):
+        if not campaign.effects and not any(part.pays(value) for part, value in parts_of(campaign)):
             wrong.append(FieldError("effects", "must not be empty in an active campaign"))
     if not campaign.simplified_mode and (campaign.triggers or campaign.effects):
         wrong.append(FieldError("simplifiedMode", "must be true if the campaign has triggers and effects of its own"))
-    return wrong + _wrong_times(campaign) + _wrong_type(campaign)
+    return wrong + _date_errors(campaign) + _type_errors(campaign)
 
 
-def _suppose(given: dict[str, Any]) -> dict[str, Any]:
-    """Return a campaign as it is meant: with steps it is a challenge if it names no type, and a reward comes again."""
-    if not given.get("steps"):
-        return given
-    kind = given.get("type") or "Challenge"
-    again = kind == "Reward" and given.get("mode") != "recurring" and given.get("repeatable") is None
-    return given | {"type": kind} | ({"repeatable": True} if again else {})
+def _infer(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return a campaign with inferred fields: with steps it is a `Challenge` by default, and a `Reward` is repeatable."""
+    if not raw.get("steps"):
+        return raw
+    campaign_type = raw.get("type") or "Challenge"
+    repeats = campaign_type == "Reward" and raw.get("mode") != "recurring" and raw.get("repeatable") is None
+    return raw | {"type": campaign_type} | ({"repeatable": True} if repeats else {})
 
 
 def _complete(campaign: Campaign) -> Campaign:
-    """Return the campaign with what its type means. With steps, a campaign is completed once anyway."""
+    """Return the campaign with the fields that its type implies, such as a limit of 1 if it can be completed only once."""
     part = _part_of(campaign.type)
     if part is not None:
         return part.complete(campaign)
@@ -204,12 +204,12 @@ def _complete(campaign: Campaign) -> Campaign:
     return structs.replace(campaign, limit=structs.replace(limit, per_user=1))
 
 
-def _wrong_type(campaign: Campaign) -> list[FieldError]:
-    """Return what makes no sense in a campaign of its type."""
+def _type_errors(campaign: Campaign) -> list[FieldError]:
+    """Return the fields that a campaign of this type cannot have."""
     kind, recurring = campaign.type, campaign.mode == "recurring"
     wrong: list[FieldError] = []
     if kind == "Reward" and campaign.steps and not (recurring or campaign.repeatable):
-        why = "must be true in a Reward, which pays each time: what is completed once is a Challenge (got false)"
+        why = "must be true in a Reward, which pays each time: use a Challenge to pay once (got false)"
         wrong.append(FieldError("repeatable", why))
     if kind == "Badge" and campaign.repeatable:
         wrong.append(FieldError("repeatable", "must be false in a Badge, which is awarded once (got true)"))
@@ -220,23 +220,23 @@ def _wrong_type(campaign: Campaign) -> list[FieldError]:
         why = "must have at least one item in a recurring Challenge, which is completed once in each occurrence"
         wrong.append(FieldError("steps", why))
     if kind == "Badge" or (kind == "Challenge" and not campaign.repeatable and not recurring):
-        wrong += _wrong_again(campaign)
+        wrong += _repetition_errors(campaign)
     return wrong + [error for part in PARTS for error in part.check(campaign)]
 
 
-def _wrong_again(campaign: Campaign) -> list[FieldError]:
-    """Return what says how often a campaign may come that comes once."""
+def _repetition_errors(campaign: Campaign) -> list[FieldError]:
+    """Return the fields that limit repetitions, in a campaign that a member can only complete once."""
     limit, challenge = campaign.limit or Limit(), campaign.type == "Challenge"
     once = "a Challenge that is not repeatable is completed once" if challenge else "a Badge is awarded once"
     wrong: list[FieldError] = []
     if limit.per_user is not None and limit.per_user > 1:
         wrong.append(FieldError("limit.perUser", f"must be 1, or absent: {once} (got {limit.per_user})"))
-    again = (("limit.perPeriod", limit.per_period), ("cooldown", campaign.cooldown))
-    wrong += [FieldError(name, f"must be absent: {once}") for name, value in again if value is not None]
+    limits = (("limit.perPeriod", limit.per_period), ("cooldown", campaign.cooldown))
+    wrong += [FieldError(name, f"must be absent: {once}") for name, value in limits if value is not None]
     return wrong
 
 
-def _wrong_steps(campaign: Campaign) -> list[FieldError]:
+def _step_errors(campaign: Campaign) -> list[FieldError]:
     wrong: list[FieldError] = []
     if campaign.triggers or not campaign.simplified_mode:
         wrong.append(FieldError("steps", "cannot be combined with triggers or rules: each step has its own triggers"))
@@ -247,27 +247,27 @@ def _wrong_steps(campaign: Campaign) -> list[FieldError]:
             )
         )
     for i, step in enumerate(campaign.steps):
-        at = f"steps[{i}]"
+        path = f"steps[{i}]"
         if not 1 <= len(step.triggers) <= TRIGGERS_MAX:
-            wrong.append(FieldError(f"{at}.triggers", f"must have 1 to {TRIGGERS_MAX} items"))
+            wrong.append(FieldError(f"{path}.triggers", f"must have 1 to {TRIGGERS_MAX} items"))
         for j, trigger in enumerate(step.triggers):
-            wrong += check_conditions(trigger.conditions, f"{at}.triggers[{j}].conditions")
-        wrong += [error.under(at) for error in check_effects(step.effects)]
-        wrong += check_notification(step.notification, f"{at}.notification")
+            wrong += check_conditions(trigger.conditions, f"{path}.triggers[{j}].conditions")
+        wrong += [error.under(path) for error in check_effects(step.effects)]
+        wrong += check_notification(step.notification, f"{path}.notification")
         goal = step.goal
         if (goal.type == "count") != (goal.field is None):
             wrong.append(
-                FieldError(f"{at}.goal.field", "is required for sum and distinct goals, and not allowed otherwise")
+                FieldError(f"{path}.goal.field", "is required for sum and distinct goals, and not allowed otherwise")
             )
         if goal.type != "sum" and goal.target != int(goal.target):
-            wrong.append(FieldError(f"{at}.goal.target", "must be a whole number"))
+            wrong.append(FieldError(f"{path}.goal.target", "must be a whole number"))
         window = goal.window
         if window is not None and [window.period, window.days, window.seconds].count(None) != 2:
-            wrong.append(FieldError(f"{at}.goal.window", "must have exactly one of period, days and seconds"))
+            wrong.append(FieldError(f"{path}.goal.window", "must have exactly one of period, days and seconds"))
     return wrong
 
 
-def _wrong_times(campaign: Campaign) -> list[FieldError]:
+def _date_errors(campaign: Campaign) -> list[FieldError]:
     wrong: list[FieldError] = []
     if campaign.mode == "time-bound" and campaign.end_date is None:
         wrong.append(FieldError("endDate", "is required if mode is time-bound"))
@@ -286,37 +286,39 @@ def _wrong_times(campaign: Campaign) -> list[FieldError]:
 
 
 def _references(campaign: Campaign) -> Sequence[Reference]:
-    triggers = [
+    references = [
         Reference(f"triggers[{i}].type", "trigger", trigger.type, required=False)
         for i, trigger in enumerate(campaign.triggers)
     ]
-    for number, step in enumerate(campaign.steps):
-        at = f"steps[{number}]."
-        triggers += [
-            Reference(f"{at}triggers[{i}].type", "trigger", trigger.type, required=False)
+    for step_index, step in enumerate(campaign.steps):
+        under = f"steps[{step_index}]."
+        references += [
+            Reference(f"{under}triggers[{i}].type", "trigger", trigger.type, required=False)
             for i, trigger in enumerate(step.triggers)
         ]
-        named = effect_references(step.effects)
-        triggers += [structs.replace(reference, field=at + reference.field) for reference in named]
-        triggers += _template(step.notification, at)
-    audience = campaign.segments.references("segments") if campaign.segments is not None else []
-    for part, own in parts_of(campaign):
-        audience += part.references(own, f"{part.name}.")
-    return triggers + _template(campaign.notification) + audience + effect_references(campaign.effects)
+        references += [
+            structs.replace(reference, field=under + reference.field) for reference in effect_references(step.effects)
+        ]
+        references += _template(step.notification, under)
+    references += _template(campaign.notification)
+    references += campaign.segments.references("segments") if campaign.segments is not None else []
+    for part, value in parts_of(campaign):
+        references += part.references(value, f"{part.name}.")
+    return references + effect_references(campaign.effects)
 
 
 def _amounts(campaign: Campaign) -> Sequence[MetricAmount]:
-    found = effect_amounts(campaign.effects)
-    for number, step in enumerate(campaign.steps):
-        found += effect_amounts(step.effects, f"steps[{number}].")
-    for part, own in parts_of(campaign):
-        found += part.amounts(own, f"{part.name}.")
-    return found
+    amounts = effect_amounts(campaign.effects)
+    for step_index, step in enumerate(campaign.steps):
+        amounts += effect_amounts(step.effects, f"steps[{step_index}].")
+    for part, value in parts_of(campaign):
+        amounts += part.amounts(value, f"{part.name}.")
+    return amounts
 
 
-def _template(note: Notify | None, at: str = "") -> list[Reference]:
-    named = None if note is None else note.template_id
-    return [] if named is None else [Reference(f"{at}notification.templateId", "template", named)]
+def _template(notification: Notify | None, under: str = "") -> list[Reference]:
+    template_id = None if notification is None else notification.template_id
+    return [] if template_id is None else [Reference(f"{under}notification.templateId", "template", template_id)]
 
 
 KIND = DocumentKind(
@@ -327,8 +329,10 @@ KIND = DocumentKind(
     id_prefix="camp_",
     type=CampaignDocument,
     filters=("status", "type", "mode"),
-    fixed=tuple(f"{part.name}.{name}" for part in PARTS for name in part.fixed),  # what members have is kept by them
-    suppose=_suppose,
+    fixed=tuple(
+        f"{part.name}.{name}" for part in PARTS for name in part.fixed
+    ),  # members' states depend on these fields
+    infer=_infer,
     complete=_complete,
     check=_check,
     references=_references,

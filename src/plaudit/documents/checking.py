@@ -1,7 +1,7 @@
-"""The checks of a document on saving beyond its types, new or over a stored one.
+"""Checks a document when it is saved, as a new one or over a stored one.
 
-Checks become stricter over time. A stored document that fails them is reported as out of force, but its other fields
-can still be changed: pausing a campaign must stay possible.
+Checks become stricter over time. A stored document that fails them now can still be changed in its other fields: pausing a
+campaign must stay possible.
 """
 
 import re
@@ -25,22 +25,22 @@ _ITEM = re.compile(r"([^.\[]+)\[(\d+)\]")
 
 
 def checked_document(kind: DocumentKind, raw: dict[str, Any], stored: Mapping[str, Any] | None = None) -> Document:
-    """Return a document. Raises Invalid naming every field that is wrong.
+    """Return a request's body as a document. Raise Invalid naming every invalid field.
 
-    Errors that the `stored` document has too, in fields that do not change, are ignored.
+    Ignore errors that the `stored` document also has, in fields that do not change.
     """
-    document = _completed(kind, struct_of(kind.suppose(kind.read(raw)), kind.type), stored)
-    for find in _FINDERS:
-        wrong = find(kind, document)
+    document = _completed(kind, struct_of(kind.infer(kind.read(raw)), kind.type), stored)
+    for errors_of in _CHECKS:
+        wrong = errors_of(kind, document)
         if wrong and stored is not None:
-            wrong = _new_faults(kind, document, wrong, stored)
+            wrong = _new_errors(kind, document, wrong, stored)
         if wrong:
             raise invalid_fields(wrong)
     return document
 
 
 def _completed(kind: DocumentKind, document: Document, stored: Mapping[str, Any] | None) -> Document:
-    """Return the document with what its kind adds, unless the stored one was written without: then it stays as it was."""
+    """Return the completed document, unless the stored one of the same type was stored without being completed."""
     completed = kind.complete(document)
     if stored is None or completed == document:
         return completed
@@ -48,20 +48,21 @@ def _completed(kind: DocumentKind, document: Document, stored: Mapping[str, Any]
         before = msgspec.convert(stored, kind.type)
     except msgspec.ValidationError:
         return completed
-    was_bare = kind.complete(before) != before
-    return document if was_bare and getattr(before, "type", None) == getattr(document, "type", None) else completed
+    was_incomplete = kind.complete(before) != before
+    same_type = getattr(before, "type", None) == getattr(document, "type", None)
+    return document if was_incomplete and same_type else completed
 
 
 class Rest(Struct, frozen=True):
-    """What is left of a document without what is wrong in it, and which items are left of the lists in it."""
+    """A document without its invalid fields and items, and the original indexes of the items of its shortened lists."""
 
     document: Document
     items: Mapping[str, Sequence[int]]
-    tops: AbstractSet[str]  # the fields in which something is wrong
+    tops: AbstractSet[str]  # the top-level fields that were invalid
 
     def with_errors(self, errors: Sequence[FieldError]) -> list[FieldError]:
-        """Return what is wrong with the rest, in its places in the whole, but for what follows from what was left out."""
-        return [at for error in errors if (at := self._in_whole(error)) is not None]
+        """Return errors in the rest by their paths in the whole document, without those that the omissions cause."""
+        return [whole_error for error in errors if (whole_error := self._in_whole(error)) is not None]
 
     def _in_whole(self, error: FieldError) -> FieldError | None:
         top = _top(error)
@@ -70,67 +71,67 @@ class Rest(Struct, frozen=True):
         item = _ITEM.match(error.field)
         if item is None or top not in self.items:
             return None
-        place = f"{top}[{self.items[top][int(item[2])]}]"
-        return FieldError(place + error.field[item.end() :], error.message)
+        path = f"{top}[{self.items[top][int(item[2])]}]"
+        return FieldError(path + error.field[item.end() :], error.message)
 
 
 def rest_of(kind: DocumentKind, raw: Any, wrong: Sequence[FieldError]) -> Rest | None:
-    """Return a document without the fields and items in which something is wrong, so that the others can be checked.
+    """Return a document without its invalid fields and items, so that the rest can be checked.
 
-    None if what is left is no document.
+    Return None if the rest is not a valid document.
     """
     if not isinstance(raw, dict):
         return None
     try:
-        given = {"name": "x", **kind.suppose(kind.read(cast("dict[str, Any]", raw)))}
+        body = {"name": "x", **kind.infer(kind.read(cast("dict[str, Any]", raw)))}
     except Invalid:
         return None
     tops = {_top(error) for error in wrong}
-    items = {top: left for top in tops if (left := _items_left(given.get(top), top, wrong))}
-    kept = {name: value for name, value in given.items() if name not in tops}
-    shorter = {top: [given[top][i] for i in left] for top, left in items.items()}
-    for also, left in ((shorter, items), (dict[str, Any](), dict[str, Sequence[int]]())):
+    items = {top: valid for top in tops if (valid := _valid_items(body.get(top), top, wrong))}
+    fields = {name: value for name, value in body.items() if name not in tops}
+    shortened = {top: [body[top][i] for i in valid] for top, valid in items.items()}
+    for lists, indexes in ((shortened, items), (dict[str, Any](), dict[str, Sequence[int]]())):
         try:
-            return Rest(struct_of({"name": "x"} | kept | also, kind.type), left, tops)
+            return Rest(struct_of({"name": "x"} | fields | lists, kind.type), indexes, tops)
         except Invalid:
             continue
     return None
 
 
-def _items_left(value: Any, top: str, wrong: Sequence[FieldError]) -> list[int]:
-    """Return the numbers of the items of a list in which nothing is wrong; none if it is wrong as a whole."""
-    found = [(error.field, _ITEM.match(error.field)) for error in wrong if _top(error) == top]
-    if not isinstance(value, list) or any(item is None for _, item in found):
+def _valid_items(value: Any, top: str, wrong: Sequence[FieldError]) -> list[int]:
+    """Return the indexes of the items of a list that have no errors, or none if the list itself is invalid."""
+    items = [_ITEM.match(error.field) for error in wrong if _top(error) == top]
+    if not isinstance(value, list) or None in items:
         return []
-    bad = {int(item[2]) for _, item in found if item is not None}
-    return [i for i in range(len(cast("list[Any]", value))) if i not in bad]
+    invalid = {int(item[2]) for item in items if item is not None}
+    return [i for i in range(len(cast("list[Any]", value))) if i not in invalid]
 
 
-def more_wrong(kind: DocumentKind, rest: Rest) -> list[FieldError]:
-    """Return what is wrong with the rest of a document."""
-    for find in _FINDERS:
-        wrong = find(kind, rest.document)
+def further_errors(kind: DocumentKind, rest: Rest) -> list[FieldError]:
+    """Return the errors in the rest of a document."""
+    for errors_of in _CHECKS:
+        wrong = errors_of(kind, rest.document)
         if wrong:
             return rest.with_errors(wrong)
     return []
 
 
-def _beyond_bounds(_: DocumentKind, document: Document) -> Sequence[FieldError]:
+def _bounds_errors(_: DocumentKind, document: Document) -> Sequence[FieldError]:
     try:
         bounds.check(document)
-    except Invalid as beyond:
-        if not beyond.fields:  # nested too deeply
+    except Invalid as error:
+        if not error.fields:  # nested too deeply
             raise
-        return beyond.fields
+        return error.fields
     return ()
 
 
-def _wrong_by_kind(kind: DocumentKind, document: Document) -> Sequence[FieldError]:
+def _kind_errors(kind: DocumentKind, document: Document) -> Sequence[FieldError]:
     return kind.check(document)
 
 
-def _never_fired(kind: DocumentKind, document: Document) -> Sequence[FieldError]:
-    """Return where a document listens to a trigger that is reserved and that nothing fires."""
+def _trigger_errors(kind: DocumentKind, document: Document) -> Sequence[FieldError]:
+    """Return the fields that refer to the reserved trigger, which never fires."""
     return [
         FieldError(
             reference.field,
@@ -142,27 +143,28 @@ def _never_fired(kind: DocumentKind, document: Document) -> Sequence[FieldError]
     ]
 
 
-# In this order: the kind need not be ready for what is beyond the bounds, nor its references for what it finds wrong.
-_FINDERS = (_beyond_bounds, _wrong_by_kind, _never_fired)
+# In this order, so that each check can rely on the ones before it.
+_CHECKS = (_bounds_errors, _kind_errors, _trigger_errors)
 
 
-def _new_faults(
+def _new_errors(
     kind: DocumentKind, document: Document, wrong: Sequence[FieldError], stored: Mapping[str, Any]
 ) -> list[FieldError]:
     try:
         before = msgspec.convert(stored, kind.type)
     except msgspec.ValidationError:
         return list(wrong)
-    old = {*_beyond_bounds(kind, before), *_wrong_by_kind(kind, before)}
-    with suppress(PlauditError, KeyError):  # of settings that are wrong in themselves
-        old |= {*_never_fired(kind, before)}
-    was, now = _fields(before), _fields(document)
-    return [error for error in wrong if error not in old or was.get(_top(error)) != now.get(_top(error))]
+    old_errors = {*_bounds_errors(kind, before), *_kind_errors(kind, before)}
+    with suppress(PlauditError, KeyError):  # the references of an invalid document may not be readable
+        old_errors |= {*_trigger_errors(kind, before)}
+    old, new = _fields(before), _fields(document)
+    return [error for error in wrong if error not in old_errors or old.get(_top(error)) != new.get(_top(error))]
 
 
-def _top(wrong: FieldError) -> str:
-    found = _TOP.match(wrong.field)
-    return found.group() if found else ""
+def _top(error: FieldError) -> str:
+    """Return the top-level field that an error is in."""
+    match = _TOP.match(error.field)
+    return match.group() if match else ""
 
 
 def _fields(document: Document) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Code pools: the sources of products' unique codes. The codes themselves are stored by the engine."""
+"""Code pools: the sources of products' unique codes. The codes themselves are rows in the database, not documents."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -11,7 +11,7 @@ from .base import Document, DocumentId, DocumentKind, Instant, Reference
 class CodePool(Document, kw_only=True):
     """The source of a product's unique codes.
 
-    `prefix` is put before generated codes. No codes are issued from `expiresAt` on. Unless `caseSensitive`, `abc` and
+    Generated codes start with `prefix`. No codes are issued from `expiresAt` on. Unless `caseSensitive`, `abc` and
     `ABC` are the same code.
     """
 

@@ -1,7 +1,7 @@
-"""The columns of CSV files: which names a kind of file may have, and how the cells of each are read.
+"""The columns of CSV files: which columns a kind of file can have, and how their cells are read.
 
-A cell's type comes from its column's field, never from what the cell looks like: a loyalty number `0070` stays a text,
-and `seven` in a column of numbers is refused.
+A cell's type comes from its column's field, never from the cell's content: a loyalty number `0070` stays a text, and
+`seven` in a column of numbers is refused.
 """
 
 import re
@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 NUMBER_LENGTH_MAX = 40
 _TRUE, _FALSE = ("true", "yes", "1"), ("false", "no", "0")
 
-Reader = Callable[[str], Any]  # raises ValueError whose text completes "the column …"
+Reader = Callable[[str], Any]  # reads a cell, or raises ValueError with the message of a field error ("must be …")
 
 
 def _text(cell: str) -> str:
@@ -36,10 +36,10 @@ def _trimmed(cell: str) -> str:
 
 def _number(cell: str) -> int | float:
     cell = cell.strip()
-    found = _NUMBER.fullmatch(cell)
-    if found is None or len(cell) > NUMBER_LENGTH_MAX:
+    match = _NUMBER.fullmatch(cell)
+    if match is None or len(cell) > NUMBER_LENGTH_MAX:
         raise ValueError(f"must be a number such as 1234.5 (got {cell[:64]!r})")
-    return float(cell) if found.group(1) or found.group(2) else int(cell)
+    return float(cell) if match.group(1) or match.group(2) else int(cell)
 
 
 def _boolean(cell: str) -> bool:
@@ -72,7 +72,7 @@ _OF_EVERY_PROFILE: Mapping[str, Reader] = {
 
 
 class Column(Struct, frozen=True):
-    """A column: the field of the record that its cells set, and how they are read."""
+    """A column of a file: the path of the record's field that its cells set, and how they are read."""
 
     name: str
     path: tuple[str, ...]
@@ -80,12 +80,12 @@ class Column(Struct, frozen=True):
 
     @property
     def field(self) -> str:
-        """What they say something about: `team`, `custom.team` and `customFields.team` are one field."""
+        """The field that the column sets: `team`, `custom.team` and `customFields.team` are the same field."""
         return ".".join(self.path[1:] if self.path[0] == CUSTOM and len(self.path) > 1 else self.path)
 
 
 class Columns:
-    """The columns that a kind of file may have. `of` reads a header, `record` a row."""
+    """The columns that a kind of file can have. `of` reads a header, `record` a row."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Columns:
         required: Sequence[str],
         other: Reader | None = None,
     ) -> None:
-        """Know columns by name, by what stands before a dot (`metrics.points`), and with `other` any that is left."""
+        """Accept the `named` columns, those with a scope before a dot (`metrics.points`), and all others with `other`."""
         self._named = named
         self._scopes = scopes
         self._required = required
@@ -107,7 +107,7 @@ class Columns:
         return name in self._named or (rest != "" and scope in self._scopes)
 
     def of(self, header: Sequence[str]) -> list[Column]:
-        """Return the columns of a file. Raises Invalid for a header that is unknown or can be read in two ways."""
+        """Return the columns of a file. Raise Invalid if the header has unknown, missing or ambiguous columns."""
         names = [cell.strip() for cell in header]
         while names and not names[-1]:
             names.pop()
@@ -124,7 +124,7 @@ class Columns:
         return columns
 
     def _check_each_field_once(self, columns: Sequence[Column], names: Sequence[str]) -> None:
-        """Raise Invalid where two columns would write the same: a field that is named in two ways, or a whole and its part."""
+        """Raise Invalid if two columns set the same field, by different names or because one contains the other."""
         wholes = {column.name: column for column in columns if len(column.path) == 1}
         seen: dict[str, Column] = {}
         for column in columns:
@@ -136,7 +136,7 @@ class Columns:
                 raise _bad_header(sentence, names)
 
     def record(self, columns: Sequence[Column], cells: Sequence[str]) -> dict[str, Any]:
-        """Return a row as a record; empty cells say nothing. Raises Invalid naming the columns that are wrong."""
+        """Return a row as a record, without its empty cells. Raise Invalid naming the columns with invalid cells."""
         if len(cells) < len(columns) or any(cells[len(columns) :]):
             raise Invalid(
                 f"The line has {len(cells)} cells, but the header has {len(columns)}; quote cells that contain separators",
@@ -152,10 +152,10 @@ class Columns:
             except ValueError as error:
                 wrong.append(FieldError(column.name, str(error)))
                 continue
-            into = record
+            target = record
             for step in column.path[:-1]:
-                into = into.setdefault(step, {})
-            into[column.path[-1]] = value
+                target = target.setdefault(step, {})
+            target[column.path[-1]] = value
         if wrong:
             raise invalid_fields(wrong)
         return record
@@ -167,9 +167,9 @@ class Columns:
         if rest and scope in self._scopes:
             path = (CUSTOM, rest) if scope in ("custom", CUSTOM) else (scope, rest)
             return Column(name, path, self._scopes[scope](rest))
-        alike = [key for key in self._named if key.lower() == name.lower()]
-        if alike:
-            raise _bad_header(f"The header must have {alike[0]} instead of {name}", names)
+        similar = [key for key in self._named if key.lower() == name.lower()]
+        if similar:
+            raise _bad_header(f"The header must have {similar[0]} instead of {name}", names)
         if self._other is None or name in KEPT_BY_ENGINE or name in self._scopes:
             known = [*self._named, *(f"{key}.…" for key in self._scopes)]
             raise _bad_header(f"The header has an unknown column {name!r}; known are {_listed(known)}", names)
@@ -186,7 +186,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def profile_columns(rules: ProfileValidator) -> Columns:
-    """Return the columns of files of profiles. Without a profile schema, a column with another name is a text."""
+    """Return the columns of files of profiles. Without a profile schema, columns with other names contain texts."""
     return Columns(
         {"userId": _trimmed, **_profile_fields(rules)},
         _custom_scopes(rules),
@@ -196,13 +196,13 @@ def profile_columns(rules: ProfileValidator) -> Columns:
 
 
 def member_columns(rules: ProfileValidator) -> Columns:
-    """Return the columns of files of members: profiles, with what members have elsewhere."""
+    """Return the columns of files of members: profiles, balances, products and states of mechanics."""
     numbers: Callable[[str], Reader] = lambda _: _number  # noqa: E731
     trimmed: Callable[[str], Reader] = lambda _: _trimmed  # noqa: E731
-    brought = {mechanic.collection: trimmed for mechanic in MECHANICS.values() if mechanic.import_name is not None}
+    states = {mechanic.collection: trimmed for mechanic in MECHANICS.values() if mechanic.import_name is not None}
     return Columns(
         {"userId": _trimmed, "enrolledAt": _trimmed, **_profile_fields(rules)},
-        {"metrics": numbers, "products": numbers, **brought, **_custom_scopes(rules)},
+        {"metrics": numbers, "products": numbers, **states, **_custom_scopes(rules)},
         required=("userId",),
         other=_text if rules.schema is None else None,
     )
@@ -228,7 +228,7 @@ CODE_COLUMNS = Columns({"poolId": _trimmed, "code": _trimmed}, {}, required=("po
 class EventColumns(Columns):
     """The columns of files of actions. `data.amount` has the type that the action's trigger declares for `amount`.
 
-    Undeclared fields have no type of their own: there a number or true and false in full is what it looks like.
+    A field that is not declared has no type. Its cell is read as a number or as true or false if it looks like one.
     """
 
     def __init__(self, triggers: Mapping[str, Trigger]) -> None:
@@ -238,7 +238,7 @@ class EventColumns(Columns):
         self._triggers = triggers
 
     def record(self, columns: Sequence[Column], cells: Sequence[str]) -> dict[str, Any]:
-        """Return a row as an action, its data typed by the action's trigger."""
+        """Return a row as an action whose data has the types that its trigger declares."""
         record = super().record(columns, cells)
         trigger = self._triggers.get(record.get("action", ""))
         types = {field.key: field.type for field in trigger.fields} if trigger is not None else {}
@@ -262,7 +262,7 @@ def _undeclared(cell: str) -> Any:
 
 
 def _put(data: dict[str, Any], key: str, value: Any) -> None:
-    """Store a value at a dotted path, as conditions read it."""
+    """Store a value at a dotted path, in the form in which conditions read it."""
     *steps, last = key.split(".")
     for step in steps:
         data = data.setdefault(step, {})

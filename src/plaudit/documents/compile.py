@@ -1,4 +1,4 @@
-"""Compile documents to a Program: whatever can be looked up, parsed or rounded in advance is, once per change."""
+"""Compiles documents to a Program once per change, so that nothing is parsed, looked up or rounded per event."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,7 +37,7 @@ from .settings import SETTINGS_ID, Settings
 
 
 class CompileInput(Struct, frozen=True):
-    """A stored document, in the order of creation."""
+    """A stored document. Inputs are passed in the order in which the documents were created."""
 
     kind: str
     id: str
@@ -47,8 +47,8 @@ class CompileInput(Struct, frozen=True):
 def compile_program(org_id: UUID, version: int, documents: Iterable[CompileInput]) -> core.Program:
     """Return the compiled programme of one organisation. Its documents were validated when they were saved."""
     by_kind: dict[str, dict[str, Any]] = defaultdict(dict)
-    for kept in documents:
-        by_kind[kept.kind][kept.id] = kept.document
+    for stored in documents:
+        by_kind[stored.kind][stored.id] = stored.document
     metrics = {key: _metric(key, document) for key, document in by_kind["metric"].items()}
     pool_of_product = {pool.product_id: name for name, pool in _active_pools(by_kind["code_pool"])}
     settings = _settings(by_kind["settings"].get(SETTINGS_ID))
@@ -81,7 +81,7 @@ def compile_program(org_id: UUID, version: int, documents: Iterable[CompileInput
             listeners,
             _mechanic_effects(compiled),
             has_products=bool(by_kind["product"]),
-            of_mechanics=[documents.needs for documents in compiled.values()],
+            mechanic_needs=[documents.needs for documents in compiled.values()],
         ),
     )
 
@@ -138,8 +138,8 @@ def _multiplier(multiplier_spec: MultiplierSpec) -> Multiplier:
 
 
 def _active_pools(pools: Mapping[str, CodePool]) -> list[tuple[str, CodePool]]:
-    """Return the pools of products; of several for one product, the oldest active one."""
-    return [(name, pool) for name, pool in reversed(list(pools.items())) if pool.status == "active"]
+    """Return the active pools, newest first, so that the oldest pool of a product comes last and replaces the others."""
+    return [(pool_id, pool) for pool_id, pool in reversed(list(pools.items())) if pool.status == "active"]
 
 
 def _product(product_id: str, product: Product, pool_id: str | None, metrics: Mapping[str, Metric]) -> core.Product:
@@ -218,7 +218,7 @@ def _recurrence(campaign: Campaign, time_zone: str) -> Recurrence | None:
         return None
     try:
         read_rule(campaign.recurrence.rule)
-    except ValueError as error:  # of an earlier version, which took more
+    except ValueError as error:  # saved by an earlier version, which accepted more rules
         wrong = FieldError("recurrence.rule", f"must be an RFC 5545 recurrence rule: {error}")
         raise invalid_fields([wrong]) from None
     return Recurrence(campaign.recurrence.rule, starts_at, campaign.recurrence.duration_seconds, time_zone)
@@ -241,37 +241,41 @@ def _goal(goal: GoalSpec) -> Goal:
 def _listeners(
     campaigns: Mapping[str, Campaign], rules: Mapping[str, Rule], metrics: Mapping[str, Metric], time_zone: str
 ) -> dict[str, tuple[core.Listener, ...]]:
-    """Return the listeners by trigger: by priority of the campaign, then of the rule, then by age."""
-    found: dict[str, list[tuple[int, int, core.Listener]]] = defaultdict(list)
-    programme = {key: _campaign(key, value, metrics, time_zone) for key, value in campaigns.items() if value.listens}
-    for campaign_id, compiled in programme.items():
+    """Return the listeners by trigger, ordered by the campaign's priority, then the rule's priority, then age."""
+    ranked_by_trigger: dict[str, list[tuple[int, int, core.Listener]]] = defaultdict(list)
+    compiled_campaigns = {
+        campaign_id: _campaign(campaign_id, campaign, metrics, time_zone)
+        for campaign_id, campaign in campaigns.items()
+        if campaign.listens
+    }
+    for campaign_id, compiled in compiled_campaigns.items():
         campaign = campaigns[campaign_id]
         effects = tuple(compile_effect(spec, metrics) for spec in campaign.effects)
-        own = [part.listener for part, _ in parts_of(campaign) if part.listener is not None]
-        for listen in own:  # its triggers are the part's, which brings its effects
-            trigger_type, condition = listen(campaign_id)
+        part_listeners = [part.listener for part, _ in parts_of(campaign) if part.listener is not None]
+        for listener_of in part_listeners:  # the campaign's triggers are the part's, which then runs the effects
+            trigger_type, condition = listener_of(campaign_id)
             listener = core.Listener(campaign=compiled, step=0, number=0, condition=condition, effects=effects)
-            found[trigger_type].append((campaign.priority, 0, listener))
-        if own:
+            ranked_by_trigger[trigger_type].append((campaign.priority, 0, listener))
+        if part_listeners:
             continue
         for number, trigger in enumerate(campaign.triggers):
             condition, _ = compile_conditions(trigger.conditions)
             listener = core.Listener(campaign=compiled, step=0, number=number, condition=condition, effects=effects)
-            found[trigger.type].append((campaign.priority, 0, listener))
+            ranked_by_trigger[trigger.type].append((campaign.priority, 0, listener))
         for step, spec in enumerate(campaign.steps):
             for number, trigger in enumerate(spec.triggers):
                 condition, _ = compile_conditions(trigger.conditions)
                 listener = core.Listener(campaign=compiled, step=step, number=number, condition=condition)
-                found[trigger.type].append((campaign.priority, -step, listener))
+                ranked_by_trigger[trigger.type].append((campaign.priority, -step, listener))
     steps: dict[str, int] = defaultdict(int)
     for rule_id, rule in rules.items():
         step = steps[rule.campaign_id]
-        steps[rule.campaign_id] += 1  # also for a rule that is switched off: a step keeps its number
-        if not rule.enabled or rule.campaign_id not in programme:
+        steps[rule.campaign_id] += 1  # disabled rules count too, so that every step keeps its number
+        if not rule.enabled or rule.campaign_id not in compiled_campaigns:
             continue
         condition, _ = compile_conditions(rule.conditions)
         listener = core.Listener(
-            campaign=programme[rule.campaign_id],
+            campaign=compiled_campaigns[rule.campaign_id],
             step=step,
             number=0,
             condition=condition,
@@ -279,29 +283,28 @@ def _listeners(
             rule_id=rule_id,
             stops_processing=rule.stop_processing,
         )
-        found[rule.trigger_type].append((campaigns[rule.campaign_id].priority, rule.priority, listener))
+        ranked_by_trigger[rule.trigger_type].append((campaigns[rule.campaign_id].priority, rule.priority, listener))
     return {
-        trigger: _told_whether_alone(
-            [listener for *_, listener in sorted(ranked, key=lambda item: (-item[0], -item[1]))]
-        )
-        for trigger, ranked in found.items()
+        trigger: _with_alone([listener for *_, listener in sorted(ranked, key=lambda item: (-item[0], -item[1]))])
+        for trigger, ranked in ranked_by_trigger.items()
     }
 
 
-def _told_whether_alone(listeners: Sequence[core.Listener]) -> tuple[core.Listener, ...]:
-    number = Counter(listener.campaign.campaign_id for listener in listeners)
-    return tuple(structs.replace(listener, alone=number[listener.campaign.campaign_id] == 1) for listener in listeners)
+def _with_alone(listeners: Sequence[core.Listener]) -> tuple[core.Listener, ...]:
+    """Return a trigger's listeners, marked as `alone` if their campaign has no other listener to the trigger."""
+    counts = Counter(listener.campaign.campaign_id for listener in listeners)
+    return tuple(structs.replace(listener, alone=counts[listener.campaign.campaign_id] == 1) for listener in listeners)
 
 
 def _in_order(
-    those: Iterable[Mapping[str, Sequence[core.MechanicListener]]],
+    of_mechanics: Iterable[Mapping[str, Sequence[core.MechanicListener]]],
 ) -> dict[str, tuple[core.MechanicListener, ...]]:
-    """Return the listeners of all mechanics by what they listen to."""
-    found: dict[str, list[core.MechanicListener]] = defaultdict(list)
-    for listeners_of in those:
-        for key, listeners in listeners_of.items():
-            found[key] += listeners
-    return {key: tuple(listeners) for key, listeners in found.items()}
+    """Return the listeners of all mechanics by key (a trigger, a metric or a part), in the order of the mechanics."""
+    by_key: dict[str, list[core.MechanicListener]] = defaultdict(list)
+    for listeners_by_key in of_mechanics:
+        for key, listeners in listeners_by_key.items():
+            by_key[key] += listeners
+    return {key: tuple(listeners) for key, listeners in by_key.items()}
 
 
 def _mechanic_effects(compiled: Mapping[str, CompiledDocuments]) -> Iterator[core.Effect]:
@@ -312,18 +315,18 @@ def _mechanic_effects(compiled: Mapping[str, CompiledDocuments]) -> Iterator[cor
 
 def _needs(
     listeners: Mapping[str, tuple[core.Listener, ...]],
-    more: Iterable[core.Effect],
+    mechanic_effects: Iterable[core.Effect],
     *,
     has_products: bool,
-    of_mechanics: Iterable[frozenset[str]],
+    mechanic_needs: Iterable[frozenset[str]],
 ) -> frozenset[str]:
-    """Return the parts of a member that effects or mechanics may touch, so that no batch loads the others."""
-    met = [listener for item in listeners.values() for listener in item]
-    effects = [effect for listener in met for effect in (*listener.effects, *listener.campaign.effects)]
-    effects += [effect for listener in met for step in listener.campaign.steps for effect in step.effects]
-    effects += more
+    """Return the parts of a member that effects or mechanics can read or change, so that batches do not load the others."""
+    all_listeners = [listener for of_trigger in listeners.values() for listener in of_trigger]
+    effects = [effect for listener in all_listeners for effect in (*listener.effects, *listener.campaign.effects)]
+    effects += [effect for listener in all_listeners for step in listener.campaign.steps for effect in step.effects]
+    effects += mechanic_effects
     types = {effect.type for effect in effects}
     needs = {part for name in types for part in EFFECTS[name].needs}
-    # Conditions and criteria may look at badges.
+    # Conditions and criteria can read badges.
     needs |= {"holdings"} if has_products else set()
-    return frozenset(needs).union(*of_mechanics)
+    return frozenset(needs).union(*mechanic_needs)

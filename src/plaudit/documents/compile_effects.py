@@ -1,4 +1,4 @@
-"""Compile effects for the core."""
+"""Compiles effects and audiences."""
 
 from collections.abc import Mapping
 
@@ -10,11 +10,11 @@ from .effect import AudienceSpec, EffectSpec
 
 
 def audience_of(segments: AudienceSpec | None) -> core.Audience | None:
-    """Return who a campaign or an effect is for; None for everybody."""
+    """Return the audience of a campaign or an effect, or None if it is for all members."""
     return None if segments is None else core.Audience(frozenset(segments.include), frozenset(segments.exclude))
 
 
 def compile_effect(spec: EffectSpec, metrics: Mapping[str, Metric]) -> core.Effect:
-    """Return an effect, ready to be applied."""
+    """Return a compiled effect."""
     effect_type = EFFECTS[spec.type]
     return core.Effect(effect_type.name, effect_type.compile(spec.settings(), metrics), audience_of(spec.segments))

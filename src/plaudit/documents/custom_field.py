@@ -9,7 +9,7 @@ from plaudit.core.patterns import Pattern, PatternError
 from plaudit.errors import FieldError
 
 from .base import Document, DocumentKind
-from .field_types import Bounds, wrong_default
+from .field_types import Bounds, default_error
 
 OPTIONS_MAX = 1_000
 
@@ -17,7 +17,7 @@ OPTIONS_MAX = 1_000
 class CustomField(Document, kw_only=True):
     """An extra profile field.
 
-    `options`: values of `select` and `multi-select`. `validation`: bounds for numbers and strings.
+    `options`: the values of a `select` or `multi-select` field. `validation`: bounds for numbers and strings.
     """
 
     key: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_]{1,64}$")]
@@ -44,7 +44,7 @@ def _check(custom_field: CustomField) -> Sequence[FieldError]:
         except PatternError as error:
             wrong.append(FieldError("validation.pattern", str(error)))
     if custom_field.default_value is not None and not wrong:
-        message = wrong_default(
+        message = default_error(
             custom_field.key,
             custom_field.type,
             custom_field.default_value,

@@ -1,4 +1,4 @@
-"""What there is in a programme for a document to name and to look at, and what of a document names or looks at nothing."""
+"""Checks that the documents and fields to which a document refers exist in the programme."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, cast
@@ -21,8 +21,16 @@ from plaudit.errors import FieldError
 
 from .base import Document, DocumentKind, Reference
 from .custom_field import CustomField
+from .field_reads import (
+    OWN_PARTS,
+    FieldRead,
+    field_reads_of,
+    field_writes_of,
+    has_no_scope,
+    profile_field_set_by,
+    references_in,
+)
 from .kinds import KINDS
-from .looking import OWN_PARTS, Look, is_bare, looks_of, profile_field_set_by, references_in, writes_of
 from .profile import ProfileValidator, validator_for
 from .profile_schema import ProfileSchema
 from .trigger import Trigger
@@ -30,15 +38,15 @@ from .trigger import Trigger
 Key = tuple[str, str]  # kind, id
 Docs = Mapping[Key, Mapping[str, Any]]
 
-NAMES_SHOWN = 30
-CANDIDATES_SHOWN = 10  # in place of a document that does not exist
+NAMES_SHOWN = 30  # the most field names that an error lists
+CANDIDATES_SHOWN = 10  # the most ids of existing documents that an error lists
 
 
 class Existing(Struct, frozen=True):
-    """What there is: the `keys` of documents and of campaigns' own parts, and what members and events can have.
+    """The documents of a programme, and the fields that its members and events can have.
 
-    `own` are those of the document that names and looks, which may be new. `declared` are the fields of the data of
-    triggers that are strict; `written` the profile fields that effects set.
+    `keys` are the keys of documents and of campaigns' parts, `own` those of the document that is being checked, which may
+    be new. `declared` are the data fields of strict triggers, `written` the profile fields that effects set.
     """
 
     keys: frozenset[Key]
@@ -48,27 +56,27 @@ class Existing(Struct, frozen=True):
     written: frozenset[str] = frozenset()
 
     def has(self, key: Key) -> bool:
-        """Return whether there is such a document, or part of a campaign."""
+        """Return whether a document, or a part of a campaign, exists."""
         return key in self.keys or key in self.own
 
     def ids_of(self, kind: str) -> list[str]:
-        """Return the ids of a kind, in order."""
-        return sorted(name for of, name in self.keys if of == kind)
+        """Return the ids of a kind's documents, in order."""
+        return sorted(document_id for document_kind, document_id in self.keys if document_kind == kind)
 
 
 def keys_of(docs: Docs) -> frozenset[Key]:
-    """Return the keys of documents, and of the parts of campaigns that are like documents."""
-    own = {
-        (part, name)
-        for (kind, name), doc in docs.items()
+    """Return the keys of documents and of campaigns' parts."""
+    parts = {
+        (part, campaign_id)
+        for (kind, campaign_id), doc in docs.items()
         for part in OWN_PARTS
         if kind == "campaign" and doc.get(part) is not None
     }
-    return frozenset(docs.keys() | own)
+    return frozenset(docs.keys() | parts)
 
 
-def there_is(keys: frozenset[Key], docs: Docs, own: frozenset[Key] = frozenset()) -> Existing:
-    """Return what there is. Of `docs`, those count that say what members and events can have."""
+def existing_in(keys: frozenset[Key], docs: Docs, own: frozenset[Key] = frozenset()) -> Existing:
+    """Return what exists: the documents with these keys, and the fields that `docs` declare or set."""
     schema: ProfileSchema | None = None
     custom: list[CustomField] = []
     declared: dict[str, tuple[str, ...]] = {}
@@ -90,113 +98,117 @@ def there_is(keys: frozenset[Key], docs: Docs, own: frozenset[Key] = frozenset()
 def _read(kind: str, doc: Mapping[str, Any]) -> Document | None:
     try:
         return msgspec.convert(doc, KINDS[kind].type)
-    except msgspec.ValidationError:  # of an earlier version
+    except msgspec.ValidationError:  # saved by an earlier version
         return None
 
 
 def _written_by(value: Any) -> set[str]:
-    """Return the fields of profiles that effects anywhere in a document set."""
+    """Return the profile fields that effects anywhere in a document set."""
     if isinstance(value, Mapping):
-        given = cast("Mapping[str, Any]", value)
-        config: Any = given.get("config")
-        profile_field = profile_field_set_by(given.get("type")) if isinstance(config, Mapping) else None
+        part = cast("Mapping[str, Any]", value)
+        config: Any = part.get("config")
+        profile_field = profile_field_set_by(part.get("type")) if isinstance(config, Mapping) else None
         if profile_field is not None:
             return {str(cast("Mapping[str, Any]", config).get(profile_field[0]))}
-        return {name for item in given.values() for name in _written_by(item)}
+        return {name for item in part.values() for name in _written_by(item)}
     if isinstance(value, list):
         return {name for item in cast("list[Any]", value) for name in _written_by(item)}
     return set()
 
 
 def references_of(kind: DocumentKind, document: Document) -> list[Reference]:
-    """Return the documents that a document names, also in the fields that it looks at."""
-    return [*kind.references(document), *references_in(looks_of(document))]
+    """Return a document's references to other documents, including those in the fields that it reads."""
+    return [*kind.references(document), *references_in(field_reads_of(document))]
 
 
-def wrong_names(
+def existence_errors(
     kind: DocumentKind,
     document: Document,
-    there: Existing,
+    existing: Existing,
     over: Mapping[str, Any] | None = None,
-    gone: Collection[Key] = (),
+    removed: Collection[Key] = (),
 ) -> list[FieldError]:
-    """Return what a document names or looks at that does not exist.
+    """Return the errors in a document's references, in the fields that it reads, and in the profile fields that it sets.
 
-    References that the document it replaces (`over`) also has are ignored, unless their target is only `gone` now.
+    Errors that the replaced document (`over`) also has are ignored, except references to documents that are `removed` now.
     """
-    lost = [
+    broken = [
         reference
         for reference in references_of(kind, document)
-        if reference.required and not there.has((reference.kind, reference.id))
+        if reference.required and not existing.has((reference.kind, reference.id))
     ]
-    wrong = [(look, why) for look in looks_of(document) if (why := why_wrong(look, there)) is not None]
-    unfit = [
+    reads = [(read, why) for read in field_reads_of(document) if (why := read_error(read, existing)) is not None]
+    writes = [
         (write, why)
-        for write in writes_of(document)
-        if (why := there.profiles.why_not(write.name, write.value)) is not None
+        for write in field_writes_of(document)
+        if (why := existing.profiles.effect_error(write.name, write.value)) is not None
     ]
-    before = None if over is None or not (lost or wrong or unfit) else _read(kind.name, over)
+    before = None if over is None or not (broken or reads or writes) else _read(kind.name, over)
     if before is not None:
-        named, seen = references_of(kind, before), looks_of(before)
-        lost = [reference for reference in lost if reference not in named or (reference.kind, reference.id) in gone]
-        wrong = [(look, why) for look, why in wrong if look not in seen]
-        written = writes_of(before)
-        unfit = [(write, why) for write, why in unfit if write not in written]
+        old_references = references_of(kind, before)
+        broken = [
+            reference
+            for reference in broken
+            if reference not in old_references or (reference.kind, reference.id) in removed
+        ]
+        old_reads, old_writes = field_reads_of(before), field_writes_of(before)
+        reads = [(read, why) for read, why in reads if read not in old_reads]
+        writes = [(write, why) for write, why in writes if write not in old_writes]
     return [
-        *(_lost(reference, there) for reference in lost),
-        *(FieldError(item.at, why) for item, why in (*wrong, *unfit)),
+        *(_broken(reference, existing) for reference in broken),
+        *(FieldError(item.path, why) for item, why in (*reads, *writes)),
     ]
 
 
-def _lost(reference: Reference, there: Existing) -> FieldError:
-    got, candidates = f"(got {reference.id!r})", there.ids_of(reference.kind)
+def _broken(reference: Reference, existing: Existing) -> FieldError:
+    got, candidates = f"(got {reference.id!r})", existing.ids_of(reference.kind)
     if 1 <= len(candidates) <= CANDIDATES_SHOWN:
         return FieldError(reference.field, f"must be one of {', '.join(candidates)} {got}")
     return FieldError(reference.field, f"must reference an existing {KINDS[reference.kind].title.lower()} {got}")
 
 
 def _listed(names: Sequence[str]) -> str:
-    """Return the existing names as text, as far as it can be read."""
+    """Return the existing names as text, shortened if there are many."""
     if not names:
         return "there is none"
     more = f" and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else ""
     return f"there {'is' if len(names) == 1 else 'are'} {', '.join(names[:NAMES_SHOWN])}{more}"
 
 
-def why_wrong(look: Look, there: Existing) -> str | None:
-    """Return why a field can never have a value, or None. The documents it names are not checked here."""
-    if look.of == "profile":
-        return None if _may_be_written(look.field, there) else _no_field(look.field, _written_names(there))
-    if look.of == "member" and is_bare(look.field):
-        steps = scope_and_steps(f"user.{look.field}")[1]
-        if ("metric", look.field) in there.keys:
+def read_error(read: FieldRead, existing: Existing) -> str | None:
+    """Return why a field can never have a value, or None. Do not check the documents that its path refers to."""
+    if read.subject == "profile":
+        return None if _may_be_written(read.field, existing) else _no_field(read.field, _written_names(existing))
+    if read.subject == "member" and has_no_scope(read.field):
+        steps = scope_and_steps(f"user.{read.field}")[1]
+        if ("metric", read.field) in existing.keys:
             return None
-        return _why_not_of_member(look.field, steps, there, custom=False)
-    scope, steps = scope_and_steps(look.field)
-    if look.of == "member" and look.field in SCOPES and scope == "data":
-        return _no_whole(look.field, look.field)
-    if look.of == "message" and scope not in ("data", "event"):
-        return f"must be a field of the message's data, which is all that a webhook sees (got {look.field!r})"
+        return _profile_read_error(read.field, steps, existing, custom=False)
+    scope, steps = scope_and_steps(read.field)
+    if read.subject == "member" and read.field in SCOPES and scope == "data":
+        return _scope_alone(read.field, read.field)
+    if read.subject == "message" and scope not in ("data", "event"):
+        return f"must be a field of the message's data, which is all that a webhook sees (got {read.field!r})"
     if scope == "data":
-        return _why_not_of_data(look, steps[0] if steps else "", there)
+        return _data_read_error(read, steps[0] if steps else "", existing)
     if scope == "event":
         names = [f"event.{name}" for name in EVENT_FIELDS]
-        return None if steps and f"event.{steps[0]}" in names and len(steps) == 1 else _no_field(look.field, names)
+        return None if steps and f"event.{steps[0]}" in names and len(steps) == 1 else _no_field(read.field, names)
     if scope == "user":
-        custom = look.field.partition(".")[0].partition("[")[0] in CUSTOM
-        return _why_not_of_member(look.field, steps, there, custom=custom)
+        custom = read.field.partition(".")[0].partition("[")[0] in CUSTOM
+        return _profile_read_error(read.field, steps, existing, custom=custom)
     if scope in LISTS:
-        right = len(steps) <= 1 and all(step == "" or step.isdigit() for step in steps)
-        return None if right else f"must be {scope}, which is an array of ids: use contains (got {look.field!r})"
+        is_valid = len(steps) <= 1 and all(step == "" or step.isdigit() for step in steps)
+        return None if is_valid else f"must be {scope}, which is an array of ids: use contains (got {read.field!r})"
     if scope in KIND_OF_NAMED:
         parts = PARTS_OF_NAMED[scope]
-        right = steps[0] != "" and (len(steps) == 1 or (len(steps) == 2 and steps[1] in parts))
+        is_valid = steps[0] != "" and (len(steps) == 1 or (len(steps) == 2 and steps[1] in parts))
         names = [".".join((scope, steps[0], part)) for part in parts] or [f"{scope}.{steps[0]}"]
-        return None if right else f"must be {' or '.join(names)} (got {look.field!r})"
+        return None if is_valid else f"must be {' or '.join(names)} (got {read.field!r})"
     return None
 
 
-def _no_whole(scope: str, field: str) -> str:
+def _scope_alone(scope: str, field: str) -> str:
     return f"must be written {scope}.<{'id' if scope in KIND_OF_NAMED else 'field'}> (got {field!r})"
 
 
@@ -204,48 +216,48 @@ def _no_field(field: str, names: Sequence[str]) -> str:
     return f"is not a field that can exist (got {field!r}): {_listed(names)}"
 
 
-def _why_not_of_data(look: Look, name: str, there: Existing) -> str | None:
-    """Any field may be in the data of an event, unless it is the engine's own, or its trigger is strict."""
+def _data_read_error(read: FieldRead, name: str, existing: Existing) -> str | None:
+    """Return why an event's data can never have a field, or None. Only the engine's and strict triggers restrict it."""
     known: list[str] = []
-    for trigger in look.triggers:
+    for trigger in read.triggers:
         if trigger in ENGINE_TRIGGERS:
             known += ENGINE_TRIGGERS[trigger].fields
-        elif trigger in there.declared:
-            known += there.declared[trigger]
+        elif trigger in existing.declared:
+            known += existing.declared[trigger]
         else:
             return None
-    if not look.triggers or not name or any(key.partition(".")[0] == name for key in known):
+    if not read.triggers or not name or any(key.partition(".")[0] == name for key in known):
         return None
-    return f"is not in the data of {' or '.join(look.triggers)} (got {look.field!r}): {_listed(known)}"
+    return f"is not in the data of {' or '.join(read.triggers)} (got {read.field!r}): {_listed(known)}"
 
 
-def _why_not_of_member(field: str, steps: Sequence[str], there: Existing, *, custom: bool) -> str | None:
+def _profile_read_error(field: str, steps: Sequence[str], existing: Existing, *, custom: bool) -> str | None:
     name = steps[0]
     if name in CUSTOM[:1] and len(steps) > 1:
         return f"must be written user.{'.'.join(steps[1:])} (got {field!r})"
     if name in USABLE or name == "userId":
-        right = len(steps) == 1 or (name in LISTS and len(steps) == 2)
-        return None if right else f"must be user.{name}, which has no parts (got {field!r})"
+        is_valid = len(steps) == 1 or (name in LISTS and len(steps) == 2)
+        return None if is_valid else f"must be user.{name}, which has no parts (got {field!r})"
     if name in ONLY_SHOWN:
         return f"is only shown in profiles, and cannot be compared or used in formulas (got {field!r})"
     if name in IN_SCOPES:
-        return _no_whole(name, field)
-    if _may_be_written(name, there) or (custom and there.profiles.any_custom and name not in KEPT_BY_ENGINE):
+        return _scope_alone(name, field)
+    if _may_be_written(name, existing) or (custom and existing.profiles.any_custom and name not in KEPT_BY_ENGINE):
         return None
-    return _no_field(field, [*_written_names(there), *sorted(USABLE)])
+    return _no_field(field, [*_written_names(existing), *sorted(USABLE)])
 
 
-def _may_be_written(name: str, there: Existing) -> bool:
-    """Return whether a profile may have its own field of this name."""
-    if name in there.written or name in STANDARD_WRITTEN:
+def _may_be_written(name: str, existing: Existing) -> bool:
+    """Return whether a profile can have a field of this name that is not computed."""
+    if name in existing.written or name in STANDARD_WRITTEN:
         return True
-    return name not in KEPT_BY_ENGINE and there.profiles.may_have(name)
+    return name not in KEPT_BY_ENGINE and existing.profiles.may_have(name)
 
 
-def _written_names(there: Existing) -> list[str]:
-    profiles = there.profiles
+def _written_names(existing: Existing) -> list[str]:
+    profiles = existing.profiles
     own = [] if profiles.schema is None else [field.name for field in profiles.schema.fields]
-    return list(dict.fromkeys([*own, *sorted(there.written), *profiles.custom, *sorted(STANDARD_WRITTEN)]))
+    return list(dict.fromkeys([*own, *sorted(existing.written), *profiles.custom, *sorted(STANDARD_WRITTEN)]))
 
 
 STANDARD_WRITTEN = frozenset(
@@ -258,7 +270,7 @@ STANDARD_WRITTEN = frozenset(
 def clashes(
     kind: str, document_id: str, doc: Mapping[str, Any], before: Mapping[str, Any] | None, keys: Collection[Key]
 ) -> list[FieldError]:
-    """Return why a document cannot have its id, or a campaign a part: there would be two of that kind with one id."""
+    """Return the errors of a document whose id, or of a campaign whose part, is already taken within the kind."""
     if kind == "campaign":
         return [
             FieldError(
@@ -274,10 +286,10 @@ def clashes(
 
 
 def parts_lost(before: Mapping[str, Any], after: Document) -> list[str]:
-    """Return the parts that a campaign had, and has no longer; other documents have none."""
+    """Return the parts that a change removes from a campaign. Other documents have no parts."""
     return [part for part in OWN_PARTS if before.get(part) is not None and getattr(after, part, None) is None]
 
 
 def read_docs(rows: Iterable[Any]) -> dict[Key, dict[str, Any]]:
-    """Return documents by their keys, from rows of the store."""
+    """Return documents by key, from rows of the database."""
     return {(row["kind"], row["id"]): msgspec.json.decode(row["doc"]) for row in rows}

@@ -1,4 +1,4 @@
-"""Types of profile fields, and the errors of values."""
+"""The types of profile fields, and the checks of their values."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -23,7 +23,7 @@ FIELD_TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
 
 
 class Bounds(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """The bounds of a value, apart from its type."""
+    """The bounds of a value beyond its type."""
 
     min: float | None = None
     max: float | None = None
@@ -32,7 +32,7 @@ class Bounds(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_f
     pattern: str | None = None
 
 
-def wrong_default(
+def default_error(
     name: str, kind: str, value: Any, options: Sequence[Any] | None = None, bounds: Bounds | None = None
 ) -> str | None:
     """Return why a value cannot be the default of the field `name`, or None."""
@@ -43,14 +43,14 @@ def value_error(
     kind: str, value: Any, options: Sequence[Any] | None = None, bounds: Bounds | None = None
 ) -> str | None:
     """Return why a value has the wrong type, option or size, as `must …`, or None."""
-    types, words = FIELD_TYPES[kind]
+    types, description = FIELD_TYPES[kind]
     if not isinstance(value, types) or (kind == "number" and isinstance(value, bool)):
-        return f"must be {words}"
+        return f"must be {description}"
     if kind == "date" and not _is_date(value):
-        return f"must be {words}"
+        return f"must be {description}"
     if options is not None:
-        chosen = cast("list[Any]", value) if kind == "multi-select" else [value]
-        if any(item not in options for item in chosen):
+        selected = cast("list[Any]", value) if kind == "multi-select" else [value]
+        if any(item not in options for item in selected):
             return "must be one of " + ", ".join(map(str, options))
     return None if bounds is None else _out_of_bounds(value, bounds)
 
@@ -66,22 +66,22 @@ def _out_of_bounds(value: Any, bounds: Bounds) -> str | None:
             return f"must have at least {bounds.min_length} characters"
         if bounds.max_length is not None and len(value) > bounds.max_length:
             return f"must have at most {bounds.max_length} characters"
-        if bounds.pattern is not None and not _is_of(bounds.pattern, value):
+        if bounds.pattern is not None and not _matches(bounds.pattern, value):
             return f"must be of the form {bounds.pattern}"
     return None
 
 
-def _is_of(pattern: str, value: str) -> bool:
+def _matches(pattern: str, value: str) -> bool:
     try:
         return Pattern(pattern).is_all_of(value)
-    except PatternError:  # saved before patterns had to be of the linear-time kind: it keeps nobody out
+    except PatternError:  # saved before patterns had to run in linear time: it accepts every value
         return True
 
 
 def _is_date(text: str) -> bool:
-    for of in (date, datetime):
+    for type_ in (date, datetime):
         try:
-            of.fromisoformat(text)
+            type_.fromisoformat(text)
         except ValueError:
             continue
         return True

@@ -1,4 +1,4 @@
-"""A line of an import: a member, in JSON or in columns."""
+"""Lines of imports: each is a member, in JSON or in columns."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,7 +19,7 @@ Instant = Annotated[datetime, Meta(tz=True)]
 
 
 class LotRecord(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """An amount with its expiry; it is pending until `availableAt`."""
+    """An amount with its expiry. It is pending until `availableAt`."""
 
     amount: Annotated[float, Meta(gt=0)]
     expires_at: Instant | None = None
@@ -27,7 +27,7 @@ class LotRecord(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True
 
 
 class MemberRecord(Struct, kw_only=True, rename="camel"):
-    """The parts outside the profile. `metrics` are amounts, or lists of lots. Each mechanic may add a field."""
+    """The fields of a line that are not profile fields. `metrics` are amounts, or lists of lots. Mechanics add fields."""
 
     user_id: UserId
     enrolled_at: Instant | None = None
@@ -36,17 +36,18 @@ class MemberRecord(Struct, kw_only=True, rename="camel"):
     codes: list[ImportedCode] = []
 
 
-_RECORDS: list[tuple[type[MemberRecord], frozenset[str]]] = []  # the one of today, and its fields
+_RECORDS: list[tuple[type[MemberRecord], frozenset[str]]] = []  # one item: the current type, and its fields
 
 
 def _follow_mechanics() -> None:
-    more: list[tuple[str, Any, Any]] = [
+    mechanic_fields: list[tuple[str, Any, Any]] = [
         (mechanic.collection, dict[str, mechanic.import_spelling], {})
         for mechanic in MECHANICS.values()
         if mechanic.import_name is not None
     ]
     record = cast(
-        "type[MemberRecord]", defstruct("MemberRecord", more, bases=(MemberRecord,), kw_only=True, rename="camel")
+        "type[MemberRecord]",
+        defstruct("MemberRecord", mechanic_fields, bases=(MemberRecord,), kw_only=True, rename="camel"),
     )
     _RECORDS[:] = [(record, frozenset(field.encode_name for field in structs.fields(record)))]
 
@@ -58,45 +59,44 @@ def read_member(raw: Any, rules: ProfileValidator, metrics: Mapping[str, Metric]
     """Return a line's user id and import order. Raise Invalid naming every invalid field."""
     if not isinstance(raw, dict):
         raise invalid_fields([FieldError("", "must be an object")])
-    given = cast("dict[str, Any]", raw)
-    ((of, own),) = _RECORDS
-    record = convert({name: value for name, value in given.items() if name in own}, of)
-    found, wrong = validate_update(rules, {name: value for name, value in given.items() if name not in own}, new=True)
+    line = cast("dict[str, Any]", raw)
+    ((record_type, own),) = _RECORDS
+    record = convert({name: value for name, value in line.items() if name in own}, record_type)
+    profile, wrong = validate_update(rules, {name: value for name, value in line.items() if name not in own}, new=True)
     lots: dict[str, list[ImportedLot]] = {}
     for metric_id, amounts in record.metrics.items():
         metric = metrics.get(metric_id)
         if metric is None:
             wrong.append(FieldError(f"metrics.{metric_id}", "must reference an existing metric"))
             continue
-        item = amounts if isinstance(amounts, list) else [LotRecord(amount=amounts)] if amounts else []
-        message = next(
-            (told for lot_record in item if (told := misfit(lot_record.amount, metric.decimals)) is not None), None
-        )
+        lot_records = amounts if isinstance(amounts, list) else [LotRecord(amount=amounts)] if amounts else []
+        messages = [misfit(lot_record.amount, metric.decimals) for lot_record in lot_records]
+        message = next((message for message in messages if message is not None), None)
         if message is not None:
             wrong.append(FieldError(f"metrics.{metric_id}", message))
             continue
-        if item:
+        if lot_records:
             lots[metric_id] = [
                 ImportedLot(
                     to_scaled(lot_record.amount, metric.decimals) or 0, lot_record.expires_at, lot_record.available_at
                 )
-                for lot_record in item
+                for lot_record in lot_records
             ]
     if wrong:
         raise invalid_fields(wrong)
     return record.user_id, ImportOrder(
-        attributes=found.attributes, identities=found.names, enrolled_at=record.enrolled_at, lots=lots, parts=_parts(record),
-        products=record.products, codes=record.codes,
+        attributes=profile.attributes, identities=profile.names, enrolled_at=record.enrolled_at, lots=lots,
+        parts=_parts(record), products=record.products, codes=record.codes,
     )  # fmt: skip
 
 
 def _parts(record: MemberRecord) -> dict[str, dict[str, Any]]:
-    """Return what a member brings of the mechanics' documents, by their kinds."""
-    found: dict[str, dict[str, Any]] = {}
+    """Return the member's imported states of mechanics, by kind and document id."""
+    parts: dict[str, dict[str, Any]] = {}
     for kind, mechanic in MECHANICS.items():
         if mechanic.import_name is None:
             continue
-        brought: dict[str, Any] = getattr(record, mechanic.collection)
-        if brought:
-            found[kind] = {document_id: mechanic.to_import_order(item) for document_id, item in brought.items()}
-    return found
+        values: dict[str, Any] = getattr(record, mechanic.collection)
+        if values:
+            parts[kind] = {document_id: mechanic.to_import_order(value) for document_id, value in values.items()}
+    return parts

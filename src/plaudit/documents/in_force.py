@@ -1,7 +1,7 @@
-"""The programme of the documents that can be compiled: one that cannot is out of force alone, with the reason.
+"""Compiles the programme from the documents that can be compiled. The others are out of force, each with its reason.
 
-Documents are checked on saving, by the rules of that day. A later version may know better (a formula without a bound, a
-pattern that is too large): then what was saved must not keep the rest of the organisation's programme from running.
+Documents are checked when they are saved. A later version may be stricter, for example about the size of a pattern. A
+stored document that fails then must not stop the rest of the organisation's programme.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,8 +16,8 @@ from plaudit.core.program import Program
 from plaudit.errors import PlauditError
 
 from .compile import CompileInput, compile_program
+from .field_reads import OWN_PARTS
 from .kinds import KINDS
-from .looking import OWN_PARTS
 from .metric import Metric
 from .rule import Rule
 from .webhook import Webhook
@@ -26,9 +26,9 @@ Named = tuple[str, str]  # the kind and the id of a document
 
 
 class InForce(Struct, frozen=True):
-    """The compiled programme, the documents that could be read, and what is out of force, with the reason.
+    """The compiled programme, the documents that could be read, and the reasons by document that is `out` of force.
 
-    `readable` has those that are out of force, too: explanations of older events name them.
+    `readable` includes documents that are out of force, because explanations of older events name them.
     """
 
     program: Program
@@ -37,21 +37,21 @@ class InForce(Struct, frozen=True):
 
 
 def read_documents(rows: Sequence[tuple[str, str, bytes | str]]) -> tuple[list[CompileInput], dict[Named, str]]:
-    """Return stored documents as structs, and why the others cannot be read."""
-    found: list[CompileInput] = []
+    """Return stored documents as structs, and the reasons why the others cannot be read."""
+    readable: list[CompileInput] = []
     out: dict[Named, str] = {}
     for kind, document_id, doc in rows:
         try:
-            found.append(CompileInput(kind, document_id, msgspec.json.decode(doc, type=KINDS[kind].type)))
+            readable.append(CompileInput(kind, document_id, msgspec.json.decode(doc, type=KINDS[kind].type)))
         except (msgspec.MsgspecError, KeyError, ValueError) as problem:
             out[kind, document_id] = f"cannot be read: {problem}"
-    return found, out
+    return readable, out
 
 
 def compile_in_force(org_id: UUID, version: int, rows: Sequence[tuple[str, str, bytes | str]]) -> InForce:
-    """Return the programme of all documents that can be compiled. Never raises for what is in a document."""
+    """Compile a programme from all documents that can be compiled. No document's content makes this raise."""
     readable, out = read_documents(rows)
-    documents, reasons = _sound(
+    documents, reasons = _compilable(
         org_id, [compile_input for compile_input in readable if isinstance(compile_input.document, Webhook)]
     )
     out |= reasons
@@ -62,40 +62,40 @@ def compile_in_force(org_id: UUID, version: int, rows: Sequence[tuple[str, str, 
     try:
         return InForce(compile_program(org_id, version, documents), readable, out)
     except Exception:
-        # Rare, so only now is each compiled separately.
-        documents, reasons = _sound(org_id, documents)
+        # Find the failing documents by compiling each separately. This is slow, but rare.
+        documents, reasons = _compilable(org_id, documents)
         out |= reasons
     try:
         return InForce(compile_program(org_id, version, documents), readable, out)
     except Exception as problem:
-        # Each compiles alone, but not together: nothing is in force, or no other events would be decided either.
+        # Each document compiles alone, but not all together. Put all out of force, so that events are still decided.
         out |= {(document.kind, document.id): _reason(problem) for document in documents}
         return InForce(compile_program(org_id, version, []), readable, out)
 
 
-def _sound(org_id: UUID, documents: Sequence[CompileInput]) -> tuple[list[CompileInput], dict[Named, str]]:
-    """Return the documents that compile, those that do in part, and why the others do not."""
-    found: list[CompileInput] = []
+def _compilable(org_id: UUID, documents: Sequence[CompileInput]) -> tuple[list[CompileInput], dict[Named, str]]:
+    """Return the documents that compile, reduced forms of those that compile in part, and the reasons of all others."""
+    compilable: list[CompileInput] = []
     out: dict[Named, str] = {}
     for document in documents:
         try:
             _try(org_id, document, documents)
         except Exception as problem:
             out[document.kind, document.id] = _reason(problem)
-            kept = _what_is_left(document)
-            found += [] if kept is None else [kept]
+            reduced = _reduced(document)
+            compilable += [] if reduced is None else [reduced]
         else:
-            found.append(document)
-    return found, out
+            compilable.append(document)
+    return compilable, out
 
 
 def _try(org_id: UUID, compile_input: CompileInput, documents: Sequence[CompileInput]) -> None:
     if isinstance(compile_input.document, Webhook):
         compile_conditions(compile_input.document.conditions)
-    elif isinstance(compile_input.document, Rule):  # it is compiled with its campaign only
+    elif isinstance(compile_input.document, Rule):  # a rule only compiles together with its campaign
         campaign_id = compile_input.document.campaign_id
         campaign = [document for document in documents if document.kind == "campaign" and document.id == campaign_id]
-        bare = [
+        bare_campaign = [
             CompileInput(
                 "campaign",
                 item.id,
@@ -111,20 +111,20 @@ def _try(org_id: UUID, compile_input: CompileInput, documents: Sequence[CompileI
             )
             for item in campaign
         ]
-        compile_program(org_id, 0, [*bare, compile_input])
+        compile_program(org_id, 0, [*bare_campaign, compile_input])
     else:
         compile_program(org_id, 0, [compile_input])
 
 
-def _what_is_left(compile_input: CompileInput) -> CompileInput | None:
-    """Return what must stay of a document that is out of force."""
+def _reduced(compile_input: CompileInput) -> CompileInput | None:
+    """Return the part of a document that must stay in force, or None."""
     if isinstance(
         compile_input.document, Rule
-    ):  # its place: it numbers the rules after it, and they name what they did by that
+    ):  # without it, the steps of the rules after it would change their numbers
         return CompileInput(
             compile_input.kind, compile_input.id, structs.replace(compile_input.document, enabled=False)
         )
-    if isinstance(compile_input.document, Metric):  # its balances: only the multipliers can be wrong
+    if isinstance(compile_input.document, Metric):  # only its multipliers can fail, and members have balances of it
         return CompileInput(
             compile_input.kind, compile_input.id, structs.replace(compile_input.document, multipliers=[])
         )

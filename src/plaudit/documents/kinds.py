@@ -1,4 +1,4 @@
-"""The registry of kinds, for the API, the store, the docs and the compiler."""
+"""The registry of all kinds of documents."""
 
 from collections.abc import Iterator, Mapping
 
@@ -25,7 +25,7 @@ _LAST = (template, webhook, custom_field, profile_schema, settings)
 
 
 class _Kinds(Mapping[str, DocumentKind]):
-    """The kinds by name. Mechanics add theirs."""
+    """The kinds by name, including those of the registered mechanics."""
 
     def __init__(self) -> None:
         self._own = {module.KIND.name: module.KIND for module in (*_FIRST, *_LAST)}

@@ -1,4 +1,4 @@
-"""The triggers of a document: the types of events that it reacts to."""
+"""The triggers in a document: the types of events to which it reacts."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ TRIGGERS_MAX = 20
 
 
 class TriggerSpec(Struct, kw_only=True, forbid_unknown_fields=True):
-    """An event type that starts the campaign, and the conditions the event must meet."""
+    """An event type that starts the campaign, and the conditions that the event must meet."""
 
     type: TriggerKey
     conditions: list[Any] | dict[str, Any] | None = None

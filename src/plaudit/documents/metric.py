@@ -1,4 +1,4 @@
-"""Metrics: what is counted for members. `points`, `xp` and `coins` always exist."""
+"""Metrics: points and other amounts that members earn. `points`, `xp` and `coins` always exist."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -19,10 +19,10 @@ Days = Annotated[int, Meta(ge=1, le=36_500)]
 
 
 class ExpirySpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """When earned amounts expire: at the end of the day `days` days later, or at the end of a calendar period.
+    """When earned amounts expire: at the end of the day `days` days later (`rolling`), or at the end of a calendar period.
 
-    `rolling` is by `days`. `extendedByActivity`: earning or spending renews all rolling expiries. `remindDays`: days before
-    expiry to fire `metric.expiring`.
+    `extendedByActivity`: earning or spending renews all rolling expiries. `remindDays`: how many days before an expiry
+    `metric.expiring` fires.
     """
 
     type: Literal["never", "rolling", "end_of_month", "end_of_quarter", "end_of_year"]
@@ -32,16 +32,16 @@ class ExpirySpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=Tru
 
 
 class EarningCap(Struct, kw_only=True, forbid_unknown_fields=True):
-    """The most that can be earned in a calendar period."""
+    """The maximum that a member can earn in a calendar period."""
 
     period: Period
     amount: Bound
 
 
 class MultiplierSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Multiplies what is earned by `factor`, between two dates, on ISO `weekdays`, where `conditions` hold.
+    """A multiplier of earnings by `factor`: between two dates, on some `weekdays`, and if `conditions` are met.
 
-    `weekdays`: 1 is Monday, 7 is Sunday.
+    `weekdays`: ISO numbers, from 1 for Monday to 7 for Sunday.
     """
 
     name: Name
@@ -53,11 +53,11 @@ class MultiplierSpec(Struct, kw_only=True, rename="camel", forbid_unknown_fields
 
 
 class Metric(Document, kw_only=True):
-    """Something counted per member, such as points.
+    """An amount that members earn and spend, such as points.
 
-    `decimals`: places kept, 0 to 6. `minimum: null`: the balance may become negative without limit. `pendingDays`: days
-    until earned amounts can be spent. `onReversal`: if the reversed amount is already spent, stop at the minimum
-    (`zero`) or go below it (`debt`).
+    `decimals`: number of decimal places, 0 to 6. `minimum: null`: the balance may become negative without limit.
+    `pendingDays`: days until earned amounts can be spent. `onReversal`: if the reversed amount is already spent, the
+    balance stops at the minimum (`zero`) or goes below it (`debt`).
     """
 
     status: Literal["active"] = "active"
@@ -107,7 +107,7 @@ KIND = DocumentKind(
     id_field="metricId",
     id_prefix="met_",
     type=Metric,
-    fixed=("decimals", "default"),  # the books are kept in them
+    fixed=("decimals", "default"),  # stored balances depend on them
     check=_check,
 )
 

@@ -14,11 +14,11 @@ Cost = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 
 
 class Product(Document, kw_only=True):
-    """Something members can own, from a badge to a ticket.
+    """Something that members can own, from a badge to a ticket.
 
-    `allocatedStock`: total stock; null for unlimited. Costs, `startDate`, `endDate` (exclusive), `limitPerUser` and
-    `segments` apply to redemption. `inventorySet`: the set it is shown in (default: its type). `link`: where it can be
-    used.
+    `allocatedStock`: total stock, or null if unlimited. Costs, `startDate`, `endDate` (exclusive), `limitPerUser` and
+    `segments` apply to redemption. `inventorySet`: the set in which members see it (default: its type). `link`: the page
+    on which it can be used.
     """
 
     sku: Annotated[str, Meta(min_length=1, max_length=64)]

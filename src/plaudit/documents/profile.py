@@ -1,4 +1,4 @@
-"""A member's profile as written: validated by the profile schema and the custom fields."""
+"""Validates changes of profiles by the profile schema and the custom fields."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
@@ -18,14 +18,14 @@ ATTRIBUTES_MAX = 200
 NAME_MAX = 64
 TEXT_MAX = 5_000
 CUSTOM = "customFields"
-# Fields that every organisation has, whatever its schema says.
+# Fields that profiles of every organisation can have, whatever its schema contains.
 _ALWAYS = frozenset(field.name for field in PROFILE_FIELDS if field.always)
-# Where a profile always shows these; language and country may also be custom fields, as the documents have them.
+# Of these, the fields that a profile never shows as custom fields. The documented API also has language and country as such.
 _TOP = _ALWAYS - {"language", "country"}
 
 
 class ProfileUpdate(Struct, frozen=True):
-    """A request's changes of a profile: the attributes, and the names by which the member is found."""
+    """The changes of a profile in a request: its attributes, and its identities, by which the member can be looked up."""
 
     attributes: dict[str, Any]
     names: dict[str, str | None]
@@ -35,11 +35,11 @@ class ProfileValidator(Struct, frozen=True):
     """The rules for profiles. Without the organisation's own `schema`, any field is valid."""
 
     schema: ProfileSchema | None = None
-    custom: Mapping[str, CustomField] = {}  # the active ones, by key
+    custom: Mapping[str, CustomField] = {}  # the active custom fields, by key
 
     @property
     def unique(self) -> tuple[str, ...]:
-        """Return the fields by which members are found."""
+        """The identity fields, by which members can be looked up."""
         if self.schema is None:
             return identities.KINDS
         own = [field.name for field in self.schema.fields if field.unique]
@@ -47,19 +47,19 @@ class ProfileValidator(Struct, frozen=True):
 
     @property
     def any_custom(self) -> bool:
-        """Return whether custom fields may have any name: none are defined, or the schema has an object for them."""
+        """Whether custom fields can have any name: none are defined, or the schema has an object for them."""
         return self.schema is None or not self.custom or any(field.name == CUSTOM for field in self.schema.fields)
 
     def custom_of(self, attributes: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a profile shows as custom fields: those declared, or all that is neither the schema's nor everybody's."""
+        """Return the fields that a profile shows as custom fields: the defined ones, or all that are not other fields."""
         if not self.any_custom:
             return {name: attributes[name] for name in self.custom if name in attributes}
         own = {field.name for field in self.schema.fields} if self.schema is not None else set[str]()
         own |= _TOP - self.custom.keys()
         return {name: value for name, value in attributes.items() if name not in own}
 
-    def why_not(self, name: str, value: Any) -> str | None:
-        """Return why a field that these rules know cannot be set to a value by an effect; None if it can."""
+    def effect_error(self, name: str, value: Any) -> str | None:
+        """Return why an effect cannot set a field to a value by these rules, or None. Unknown fields are not checked."""
         if name in self.unique:
             return "sets an identity field, which no effect can set"
         if value is None:
@@ -78,19 +78,19 @@ class ProfileValidator(Struct, frozen=True):
 
 
 def unwritable_by_effects(name: str, value: Any) -> list[FieldError]:
-    """Return why no effect can set a field of profiles to a value, whatever the profile schema says."""
+    """Return why no effect can set a profile field to a value, whatever the profile schema contains."""
     if name in KEPT_BY_ENGINE or name in ("userId", CUSTOM):
         return [FieldError("name", f"is computed and cannot be set (got {name!r})")]
     if name in identities.KINDS:
         return [FieldError("name", f"is an identity field, which no effect can set (got {name!r})")]
     if name == TIME_ZONE and value is not None:
-        why = bounds.wrong_zone(value)
-        return [] if why is None else [FieldError("value", why)]
+        message = bounds.wrong_zone(value)
+        return [] if message is None else [FieldError("value", message)]
     return []
 
 
 def validator_for(schema: ProfileSchema | None, custom: Iterable[CustomField]) -> ProfileValidator:
-    """Return the rules of an organisation."""
+    """Return the rules for an organisation's profiles."""
     return ProfileValidator(
         schema, {custom_field.key: custom_field for custom_field in custom if custom_field.status == "active"}
     )
@@ -100,40 +100,40 @@ def validate_update(
     rules: ProfileValidator, body: Mapping[str, Any], *, new: bool
 ) -> tuple[ProfileUpdate, list[FieldError]]:
     """Return the profile changes in `body`, and the errors. A `new` profile gets defaults and must be complete."""
-    given = {name: value for name, value in body.items() if name not in ("userId", CUSTOM)}
-    wrong = _wrong_shape(given)
+    fields = {name: value for name, value in body.items() if name not in ("userId", CUSTOM)}
+    wrong = _shape_errors(fields)
     custom: dict[str, Any] = {}
     if isinstance(body.get(CUSTOM, {}), dict):
         custom = cast("dict[str, Any]", body.get(CUSTOM, {}))
-        wrong += [error.under(CUSTOM) for error in _wrong_shape(custom)]
+        wrong += [error.under(CUSTOM) for error in _shape_errors(custom)]
     else:
         wrong.append(FieldError(CUSTOM, "must be an object"))
-    given |= custom
+    fields |= custom
     if new and (rules.schema is not None or rules.custom):
-        given = _defaults(rules) | given
-        wrong += [FieldError(name, FIELD_MISSING) for name in _required(rules) if given.get(name) is None]
+        fields = _defaults(rules) | fields
+        wrong += [FieldError(name, FIELD_MISSING) for name in _required(rules) if fields.get(name) is None]
     elif not new:
         wrong += [
             FieldError(name, "cannot be removed: it is required")
             for name in _required(rules)
-            if given.get(name, 0) is None
+            if fields.get(name, 0) is None
         ]
-    wrong += _wrong_values(rules, given, custom)
-    names, wrong_names = _names(rules, given)
-    attributes = {name: value for name, value in given.items() if name not in names}
-    return ProfileUpdate(attributes, names), wrong + wrong_names
+    wrong += _value_errors(rules, fields, custom)
+    names, identity_errors = _identities(rules, fields)
+    attributes = {name: value for name, value in fields.items() if name not in names}
+    return ProfileUpdate(attributes, names), wrong + identity_errors
 
 
-def _wrong_shape(given: Mapping[str, Any]) -> list[FieldError]:
+def _shape_errors(fields: Mapping[str, Any]) -> list[FieldError]:
     wrong: list[FieldError] = []
-    for name, value in given.items():
+    for name, value in fields.items():
         if name in KEPT_BY_ENGINE:
             wrong.append(FieldError(name, "is computed and cannot be set"))
         if not 1 <= len(name) <= NAME_MAX:
             wrong.append(FieldError(name[:NAME_MAX], f"must have a name of 1 to {NAME_MAX} characters"))
         if isinstance(value, str) and len(value) > TEXT_MAX:
             wrong.append(FieldError(name, f"must have at most {TEXT_MAX} characters"))
-    if len(given) > ATTRIBUTES_MAX:
+    if len(fields) > ATTRIBUTES_MAX:
         wrong.append(FieldError("", f"may have at most {ATTRIBUTES_MAX} fields"))
     return wrong
 
@@ -150,15 +150,16 @@ def _required(rules: ProfileValidator) -> list[str]:
     return [name for name in fields if name not in KEPT_BY_ENGINE and name != CUSTOM]
 
 
-def _wrong_values(rules: ProfileValidator, given: Mapping[str, Any], custom: Mapping[str, Any]) -> list[FieldError]:
+def _value_errors(rules: ProfileValidator, fields: Mapping[str, Any], custom: Mapping[str, Any]) -> list[FieldError]:
+    """Return the errors in the values of a profile's fields; `custom` are those that were sent as custom fields."""
     wrong: list[FieldError] = []
-    if given.get(TIME_ZONE) is not None:
-        message = bounds.wrong_zone(given[TIME_ZONE])
+    if fields.get(TIME_ZONE) is not None:
+        message = bounds.wrong_zone(fields[TIME_ZONE])
         wrong += [] if message is None else [FieldError(TIME_ZONE, message)]
     if rules.schema is None and not rules.custom:
         return wrong
     own = {field.name: field for field in rules.schema.fields} if rules.schema else {}
-    for name, value in given.items():
+    for name, value in fields.items():
         if value is None or name in KEPT_BY_ENGINE:
             continue
         if name in rules.custom:
@@ -179,16 +180,17 @@ def _wrong_values(rules: ProfileValidator, given: Mapping[str, Any], custom: Map
     return wrong
 
 
-def _names(rules: ProfileValidator, given: Mapping[str, Any]) -> tuple[dict[str, str | None], list[FieldError]]:
+def _identities(rules: ProfileValidator, fields: Mapping[str, Any]) -> tuple[dict[str, str | None], list[FieldError]]:
+    """Return the normalised identities among a profile's fields (None: removed), and the errors."""
     names: dict[str, str | None] = {}
     wrong: list[FieldError] = []
     for kind in rules.unique:
-        if kind not in given:
+        if kind not in fields:
             continue
-        value = given[kind]
-        normal = None if value is None else identities.normalise(kind, value) if isinstance(value, str) else None
-        names[kind] = normal
-        if value is not None and normal is None:
+        value = fields[kind]
+        normalised = None if value is None else identities.normalise(kind, value) if isinstance(value, str) else None
+        names[kind] = normalised
+        if value is not None and normalised is None:
             wrong.append(
                 FieldError(kind, f"must be {identities.EXPECTED.get(kind, 'a string of 1 to 200 characters')}")
             )

@@ -1,4 +1,4 @@
-"""The profile schema: the fields of a profile. One document; each of its changes is a version `vX.Y.Z`."""
+"""The profile schema: the fields of profiles. It is one document, and each change of it is a version `vX.Y.Z`."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from msgspec import Meta, Struct, field
 from plaudit.errors import FieldError
 
 from .base import Description, Document, DocumentKind
-from .field_types import FIELD_TYPES, wrong_default
+from .field_types import FIELD_TYPES, default_error
 
 PROFILE_SCHEMA_ID = "profile"
 FIELDS_MAX = 200
@@ -30,14 +30,17 @@ class ProfileField(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaul
 
 
 class ProfileSchema(Document, kw_only=True):
-    """The fields of a profile. Each change is a version `vX.Y.Z`, kept readable; the server sets it as `label`."""
+    """The fields of profiles. Each change makes a version `vX.Y.Z`, which the server sets as `label` and keeps."""
 
     fields: list[ProfileField] = field(default_factory=list[ProfileField])
     label: Annotated[str, Meta(pattern=r"^v\d{1,9}\.\d{1,9}\.\d{1,9}$")] = "v1.0.0"
 
 
 def next_label(before: ProfileSchema, after: ProfileSchema) -> str:
-    """Return the version of a changed schema: a major step if valid profiles may become invalid, else a minor one."""
+    """Return the version of a changed schema.
+
+    If valid profiles can become invalid, it is a major step; if fields were added, a minor one; otherwise a patch.
+    """
     major, minor, patch = (int(part) for part in before.label.removeprefix("v").split("."))
     old, new = ({profile_field.name: profile_field for profile_field in schema.fields} for schema in (before, after))
     if any(_breaks(profile_field, new.get(name)) for name, profile_field in old.items()) or any(
@@ -69,7 +72,7 @@ def _check(schema: ProfileSchema) -> Sequence[FieldError]:
         if profile_field.unique and profile_field.type != "string":
             wrong.append(FieldError(f"fields[{i}].unique", "is only allowed for strings"))
         if profile_field.default is not None:
-            message = wrong_default(profile_field.name, profile_field.type, profile_field.default, profile_field.enum)
+            message = default_error(profile_field.name, profile_field.type, profile_field.default, profile_field.enum)
             if message is not None:
                 wrong.append(FieldError(f"fields[{i}].default", message))
     return wrong
@@ -78,7 +81,7 @@ def _check(schema: ProfileSchema) -> Sequence[FieldError]:
 KIND = DocumentKind(
     name="profile_schema",
     title="Profile schema",
-    collection="",  # there is one: it has calls of its own
+    collection="",  # only one exists, and it has operations of its own
     id_field="schemaId",
     id_prefix="",
     type=ProfileSchema,

@@ -1,4 +1,4 @@
-"""A whole programme as one document: written out, read back, compared. No I/O.
+"""Writes a whole programme as one file, reads it back, and compares it with another. No I/O.
 
     settings: {…}
     metrics:
@@ -6,8 +6,8 @@
     campaigns:
       camp_welcome: {name: Welcome, …}
 
-Fields that are as they would be anyway are left out. Where a document names another, its id or, if nothing has that id,
-its name will do. Order means nothing.
+Fields with default values are left out. A reference to another document can be its id or, if no document has that id, its
+name. The order of documents has no meaning.
 """
 
 from collections.abc import Collection, Mapping
@@ -26,13 +26,13 @@ from plaudit.mechanics.registry import MECHANICS
 from .amounts import decimals_in, misfits
 from .base import Document, DocumentId, DocumentKind
 from .checking import checked_document
-from .existing import OWN_PARTS, clashes, keys_of, there_is, wrong_names
+from .existing import OWN_PARTS, clashes, existence_errors, existing_in, keys_of
 from .kinds import KINDS
 from .metric import Metric
 from .profile_schema import PROFILE_SCHEMA_ID
 from .settings import SETTINGS_ID
 
-SINGLE = {"settings": SETTINGS_ID, "profile_schema": PROFILE_SCHEMA_ID}  # kinds that there is one of, and its id
+SINGLE = {"settings": SETTINGS_ID, "profile_schema": PROFILE_SCHEMA_ID}  # the kinds with only one document, and its id
 
 Key = tuple[str, str]  # kind, id
 DesiredDocuments = dict[Key, Document]
@@ -62,19 +62,21 @@ class PlannedChange(Struct, frozen=True, kw_only=True):
 
 
 def without_defaults(kind: DocumentKind, doc: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a canonical document without the fields that have their defaults."""
+    """Return a canonical document without the fields that have their default or inferred values."""
     defaults = {field.encode_name: field for field in msgspec.structs.fields(kind.type)}
     short = {
         name: value
         for name, value in doc.items()
         if name not in defaults or defaults[name].required or value != _default(defaults[name])
     }
-    while True:  # what is supposed of a field may depend on another that is
-        supposed = kind.suppose(short)
-        other = {name: value for name, value in doc.items() if name not in short and supposed.get(name, value) != value}
-        if not other:
+    while True:  # adding a field back can change the inferred values of others
+        inferred = kind.infer(short)
+        needed = {
+            name: value for name, value in doc.items() if name not in short and inferred.get(name, value) != value
+        }
+        if not needed:
             return {name: short[name] for name in doc if name in short}
-        short |= other
+        short |= needed
 
 
 def _default(field: Any) -> Any:
@@ -84,17 +86,17 @@ def _default(field: Any) -> Any:
 
 
 def to_file(docs: Mapping[Key, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a programme as a file, from its canonical documents in order."""
-    found: dict[str, Any] = {}
+    """Return the content of a programme's file, from its canonical documents in order."""
+    sections: dict[str, Any] = {}
     for section, kind in SECTIONS.items():
         own = {key: without_defaults(kind, doc) for (name, key), doc in docs.items() if name == kind.name}
         if own:
-            found[section] = next(iter(own.values())) if kind.name in SINGLE else own
-    return found
+            sections[section] = next(iter(own.values())) if kind.name in SINGLE else own
+    return sections
 
 
 class _Dumper(yaml.SafeDumper):
-    """A dumper that writes texts of several lines as such, and no aliases."""
+    """A dumper that writes texts of several lines as YAML blocks, and never writes aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         return True
@@ -113,16 +115,16 @@ def as_yaml(config: Mapping[str, Any]) -> str:
 
 
 def sections_of(programme: Mapping[str, Any], only: Collection[str], without: Collection[str]) -> dict[str, Any]:
-    """Return a programme with `only` some kinds, or `without` some. Raises Invalid for names that no kind has.
+    """Return the sections of a programme: `only` some kinds, or all `without` some. Raise Invalid for unknown kinds.
 
-    A kind may be called by its section (`codePools`), its collection (`code-pools`) or its name (`code_pool`).
+    A kind can be given by its section (`codePools`), its collection (`code-pools`) or its name (`code_pool`).
     """
-    wanted = {_section_called(name) for name in only} or set(programme)
-    wanted -= {_section_called(name) for name in without}
-    return {section: docs for section, docs in programme.items() if section in wanted}
+    selected = {_section_named(name) for name in only} or set(programme)
+    selected -= {_section_named(name) for name in without}
+    return {section: docs for section, docs in programme.items() if section in selected}
 
 
-def _section_called(name: str) -> str:
+def _section_named(name: str) -> str:
     for section, kind in SECTIONS.items():
         if name in (section, kind.name, kind.collection):
             return section
@@ -133,7 +135,7 @@ def _section_called(name: str) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """A loader that keeps times as texts and refuses aliases: a few lines of them can expand to gigabytes."""
+    """A loader that reads times as texts, and refuses aliases because a few lines of them can expand to gigabytes."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(AliasEvent):
@@ -148,34 +150,34 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def from_yaml(text: str | bytes) -> Any:
-    """Return YAML (or JSON, which is YAML) as plain values within the bounds. Raise Invalid."""
+    """Return YAML (or JSON, which is YAML) as plain values. Raise Invalid if it is not valid or out of bounds."""
     try:
-        found = yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader)
-    except (yaml.YAMLError, ValueError) as error:  # the second for numbers that Python does not read
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506 (a safe loader)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a number that Python cannot read
         raise Invalid(f"The file is not valid YAML: {error}", code="bad_yaml") from None
     except RecursionError:
         raise bounds.too_deep() from None
-    bounds.check(found)
-    return found
+    bounds.check(content)
+    return content
 
 
-def read_configuration(raw: Any, there: Mapping[Key, Mapping[str, Any]]) -> DesiredDocuments:
-    """A programme as checked documents. Raises Invalid naming every field that is wrong, from the top.
+def read_configuration(raw: Any, existing: Mapping[Key, Mapping[str, Any]]) -> DesiredDocuments:
+    """Return the documents of a programme's file. Raise Invalid naming every invalid field by its path in the file.
 
-    `there` are the canonical documents that there are already: names may stand for them as well, and what is wrong with
-    them and stays as it is, is left alone.
+    References by name can also mean the canonical documents that exist already. Errors in unchanged fields of these are
+    ignored.
     """
     if not isinstance(raw, dict):
         raise invalid_fields([FieldError("", "must be an object of collections such as campaigns and metrics")])
-    given = cast("dict[str, Any]", raw)
+    sections = cast("dict[str, Any]", raw)
     wrong = [
         FieldError(str(name), f"is not a known collection (known: {', '.join(SECTIONS)})")
-        for name in given
+        for name in sections
         if name not in SECTIONS
     ]
-    found: dict[Key, Any] = {}
+    raw_documents: dict[Key, Any] = {}
     for section, kind in SECTIONS.items():
-        docs = given.get(section)
+        docs = sections.get(section)
         if docs is None:
             continue
         if kind.name in SINGLE:
@@ -185,29 +187,29 @@ def read_configuration(raw: Any, there: Mapping[Key, Mapping[str, Any]]) -> Desi
             continue
         for key, doc in cast("dict[Any, Any]", docs).items():
             try:
-                found[kind.name, _id(key)] = doc
+                raw_documents[kind.name, _id(key)] = doc
             except PlauditError as error:
                 wrong += [field.under(f"{section}.{key}") for field in error.fields]
-    every: dict[Key, Any] = {**there, **{key: doc for key, doc in found.items() if isinstance(doc, dict)}}
-    names = {key: str(doc.get("name")) for key, doc in every.items()}
-    for (kind, document_id), doc in every.items():  # the parts that a campaign has, or is given by its type
+    all_docs: dict[Key, Any] = {**existing, **{key: doc for key, doc in raw_documents.items() if isinstance(doc, dict)}}
+    names = {key: str(doc.get("name")) for key, doc in all_docs.items()}
+    for (kind, document_id), doc in all_docs.items():  # the parts that a campaign has, or gets because of its type
         parts = [part for part in OWN_PARTS if doc.get(part) or doc.get("type") == part.capitalize()]
         names |= {(part, document_id): str(doc.get("name")) for part in parts if kind == "campaign"}
-    lookup = _NameResolver(names)
-    wanted: DesiredDocuments = {}
-    for key, doc in found.items():
+    resolver = _NameResolver(names)
+    desired: DesiredDocuments = {}
+    for key, doc in raw_documents.items():
         try:
-            wanted[key] = _document(KINDS[key[0]], lookup.with_ids(doc), there.get(key))
+            desired[key] = _document(KINDS[key[0]], resolver.with_ids(doc), existing.get(key))
         except PlauditError as error:
-            wrong += [field.under(_place_of(key)) for field in error.fields] or [
-                FieldError(_place_of(key), error.message)
+            wrong += [field.under(_path_of(key)) for field in error.fields] or [
+                FieldError(_path_of(key), error.message)
             ]
     if wrong:
         raise invalid_fields(wrong)
-    return wanted
+    return desired
 
 
-def _place_of(key: Key) -> str:
+def _path_of(key: Key) -> str:
     kind, document_id = key
     section = section_of(KINDS[kind])
     return section if kind in SINGLE else f"{section}.{document_id}"
@@ -229,7 +231,7 @@ def _document(kind: DocumentKind, raw: Any, stored: Mapping[str, Any] | None) ->
 
 
 def _naming_fields() -> dict[str, str]:
-    """Return the fields that name documents, as they are written, and the kinds that they name."""
+    """Return the fields that contain ids of documents, as they are written, with the kinds of the documents."""
     fields = {"campaignId": "campaign", "productId": "product", "codePoolId": "code_pool"}
     fields |= {mechanic.document.id_field: kind for kind, mechanic in MECHANICS.items()}
     for effect_type in EFFECTS.types:
@@ -239,11 +241,11 @@ def _naming_fields() -> dict[str, str]:
     return fields
 
 
-_AUDIENCE = ("include", "exclude")  # lists of segments, below `segments`
+_AUDIENCE = ("include", "exclude")  # the lists of segments in the field `segments`
 
 
 class _NameResolver:
-    """A resolver of names to ids: a name counts where no document has it as its id."""
+    """A resolver of documents' names to ids. A text that is the id of a document is never a name."""
 
     def __init__(self, names: Mapping[Key, str]) -> None:
         self._naming = _naming_fields()
@@ -252,24 +254,26 @@ class _NameResolver:
         for (kind, document_id), name in names.items():
             self._by_name.setdefault((kind, name), []).append(document_id)
 
-    def with_ids(self, value: Any, at: str = "", below: str = "") -> Any:
-        """Return `value` with ids for names. Raise Invalid for a name of several documents, or of none."""
+    def with_ids(self, value: Any, path: str = "", field: str = "") -> Any:
+        """Return a field's value with names replaced by ids. Raise Invalid if a name is unknown or ambiguous."""
         if isinstance(value, list):
             items = cast("list[Any]", value)
-            if below.startswith("segments."):
-                return [self._id("segment", item, f"{at}[{i}]") for i, item in enumerate(items)]
-            return [self.with_ids(item, f"{at}[{i}]") for i, item in enumerate(items)]
+            if field.startswith("segments."):
+                return [self._id("segment", item, f"{path}[{i}]") for i, item in enumerate(items)]
+            return [self.with_ids(item, f"{path}[{i}]") for i, item in enumerate(items)]
         if not isinstance(value, dict):
             return value
-        found: dict[str, Any] = {}
+        resolved: dict[str, Any] = {}
         for name, item in cast("dict[str, Any]", value).items():
-            place = f"{at}.{name}" if at else str(name)
-            inner = f"segments.{name}" if below == "segments" and name in _AUDIENCE else str(name)
+            inner_path = f"{path}.{name}" if path else str(name)
+            inner_field = f"segments.{name}" if field == "segments" and name in _AUDIENCE else str(name)
             kind = self._naming.get(name)
-            found[name] = self.with_ids(item, place, inner) if kind is None else self._id(kind, item, place)
-        return found
+            resolved[name] = (
+                self.with_ids(item, inner_path, inner_field) if kind is None else self._id(kind, item, inner_path)
+            )
+        return resolved
 
-    def _id(self, kind: str, name: Any, at: str) -> Any:
+    def _id(self, kind: str, name: Any, path: str) -> Any:
         if not isinstance(name, str) or (kind, name) in self._ids:
             return name
         ids = self._by_name.get((kind, name), [])
@@ -277,70 +281,75 @@ class _NameResolver:
             return ids[0]
         title = KINDS[kind].title.lower()
         if ids:
-            raise invalid_fields([FieldError(at, f"is ambiguous: {len(ids)} {title}s are named {name!r}; use the id")])
-        raise invalid_fields([FieldError(at, f"must reference an existing {title} (got {name!r})")])
+            raise invalid_fields(
+                [FieldError(path, f"is ambiguous: {len(ids)} {title}s are named {name!r}; use the id")]
+            )
+        raise invalid_fields([FieldError(path, f"must reference an existing {title} (got {name!r})")])
 
 
-def wrong_in(
-    wanted: DesiredDocuments, there: Mapping[Key, Mapping[str, Any]], gone: Collection[Key]
+def reference_errors(
+    desired: DesiredDocuments, existing: Mapping[Key, Mapping[str, Any]], removed: Collection[Key]
 ) -> list[FieldError]:
-    """Return what is wrong with what documents name and look at, with all that there will be; `gone` is what goes."""
-    docs = {key: dict(doc) for key, doc in there.items() if key not in gone}
-    docs |= {key: cast("dict[str, Any]", msgspec.to_builtins(document)) for key, document in wanted.items()}
-    will_be = there_is(keys_of(docs), docs)
-    of_one_id: dict[str, dict[Key, dict[str, Any]]] = {}
+    """Return the errors in the references and in the ids of the desired documents, in the programme after the change."""
+    docs = {key: dict(doc) for key, doc in existing.items() if key not in removed}
+    docs |= {key: cast("dict[str, Any]", msgspec.to_builtins(document)) for key, document in desired.items()}
+    existing_after = existing_in(keys_of(docs), docs)
+    docs_by_id: dict[str, dict[Key, dict[str, Any]]] = {}
     for key, doc in docs.items():
-        of_one_id.setdefault(key[1], {})[key] = doc
+        docs_by_id.setdefault(key[1], {})[key] = doc
     wrong: list[FieldError] = []
-    for key, document in wanted.items():
-        kind, before = KINDS[key[0]], there.get(key)
-        others = keys_of({item: doc for item, doc in of_one_id[key[1]].items() if item != key})
-        found = [*clashes(*key, docs[key], before, others), *wrong_names(kind, document, will_be, before, gone)]
-        wrong += [error.under(_place_of(key)) for error in found]
+    for key, document in desired.items():
+        kind, before = KINDS[key[0]], existing.get(key)
+        others = keys_of({item: doc for item, doc in docs_by_id[key[1]].items() if item != key})
+        errors = clashes(*key, docs[key], before, others)
+        errors += existence_errors(kind, document, existing_after, before, removed)
+        wrong += [error.under(_path_of(key)) for error in errors]
     return wrong
 
 
-def wrong_amounts(wanted: DesiredDocuments, there: Mapping[Key, Mapping[str, Any]]) -> list[FieldError]:
-    """Return the amounts of documents that their metrics cannot hold: those of before, and those that come with them."""
-    decimals = decimals_in((*key, doc) for key, doc in there.items())
-    decimals |= {key[1]: document.decimals for key, document in wanted.items() if isinstance(document, Metric)}
+def amount_errors(desired: DesiredDocuments, existing: Mapping[Key, Mapping[str, Any]]) -> list[FieldError]:
+    """Return the errors in the amounts of the desired documents, whose metrics may exist already or be desired too."""
+    decimals = decimals_in((*key, doc) for key, doc in existing.items())
+    decimals |= {key[1]: document.decimals for key, document in desired.items() if isinstance(document, Metric)}
     return [
-        error.under(_place_of(key))
-        for key, document in wanted.items()
-        for error in misfits(KINDS[key[0]], document, decimals, there.get(key))
+        error.under(_path_of(key))
+        for key, document in desired.items()
+        for error in misfits(KINDS[key[0]], document, decimals, existing.get(key))
     ]
 
 
 # ----------------------------------------------------------------------------------------------------- comparing
 
 
-def _still_over(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    """Return a campaign as it is wanted; one that has become completed by itself does so again with the same endDate."""
-    over = "completedAt" in before and before["status"] == "completed" and after["endDate"] == before["endDate"]
-    if over and after["status"] == "active":
+def _still_completed(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """Return a desired campaign. If it was completed at its end and keeps its endDate, it stays completed."""
+    has_ended = "completedAt" in before and before["status"] == "completed" and after["endDate"] == before["endDate"]
+    if has_ended and after["status"] == "active":
         return after | {"status": "completed", "completedAt": before["completedAt"]}
     return after
 
 
-def plan_changes(wanted: DesiredDocuments, there: Mapping[Key, dict[str, Any]], *, prune: bool) -> list[PlannedChange]:
-    """Return the changes from the documents that are `there` to the wanted ones.
+def plan_changes(
+    desired: DesiredDocuments, existing: Mapping[Key, dict[str, Any]], *, prune: bool
+) -> list[PlannedChange]:
+    """Return the changes from the existing documents to the desired ones.
 
-    With `prune`, unwanted documents are deleted, in the collections that the file contains.
+    With `prune`, other documents are deleted, in the collections that the file contains.
     """
     changes: list[PlannedChange] = []
-    for (kind, key), document in wanted.items():
+    for (kind, key), document in desired.items():
         after = msgspec.json.decode(msgspec.json.encode(document))
-        before = there.get((kind, key))
+        before = existing.get((kind, key))
         if kind == "campaign" and before is not None:
-            after = _still_over(before, after)
+            after = _still_completed(before, after)
         if before != after:
             change = "created" if before is None else "updated"
             changes.append(PlannedChange(kind=kind, id=key, change=change, before=before, after=after))
     if prune:
-        kinds = {kind for kind, _ in wanted} - set(SINGLE)
+        kinds = {kind for kind, _ in desired} - set(SINGLE)
         changes += [
             PlannedChange(kind=kind, id=key, change="deleted", before=before, after=None)
-            for (kind, key), before in there.items()
-            if kind in kinds and (kind, key) not in wanted
+            for (kind, key), before in existing.items()
+            if kind in kinds and (kind, key) not in desired
         ]
     return changes

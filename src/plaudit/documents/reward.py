@@ -1,4 +1,4 @@
-"""Rewards: what can be granted, manually or by a campaign; each type has its own configuration."""
+"""Rewards, which are granted manually or by a campaign. Each type has its own configuration."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +16,7 @@ else:
 
 
 class Reward(Document, kw_only=True):
-    """Something to grant, of one of five types. `link`: where its coupon can be used."""
+    """Something to grant to members, of one of five types. `link`: the page on which its coupon can be used."""
 
     reward_type: RewardTypeName
     config: dict[str, Any]
@@ -31,9 +31,9 @@ def _check(reward: Reward) -> Sequence[FieldError]:
         for name in sorted(reward.config.keys() - kind.fields)
     ]
 
-    def require(holds: bool, name: str, wanted: str) -> None:
-        if not holds:
-            sentence = f"Config for {kind.name} reward must include {name} ({wanted})"
+    def require(is_valid: bool, name: str, expected: str) -> None:
+        if not is_valid:
+            sentence = f"Config for {kind.name} reward must include {name} ({expected})"
             wrong.append(FieldError(f"config.{name}", sentence))
 
     kind.check(reward.config, require)
@@ -49,7 +49,7 @@ def _amounts(reward: Reward) -> Sequence[MetricAmount]:
 
 
 def preview_reward(reward_id: str, reward: Reward) -> Sequence[Preview]:
-    """Return what a reward will give, as far as known in advance."""
+    """Return what a reward will give, as far as it is known in advance."""
     return REWARD_TYPES[reward.reward_type].preview(reward_id, reward.config)
 
 

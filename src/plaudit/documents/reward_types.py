@@ -1,4 +1,4 @@
-"""The types of rewards: one row each says what a config holds, what it refers to, previews and does."""
+"""The types of rewards. Each is one `RewardType`, with the checks, references and effect of its config."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from plaudit.mechanics.registry import MECHANICS
 from .base import MetricAmount, Reference
 
 Config = Mapping[str, Any]
-Require = Callable[[bool, str, str], None]  # whether it holds, the field, and what would be right
+Require = Callable[[bool, str, str], None]  # takes whether a field is valid, its name, and the expected value
 
 
 def _none(*_: Any) -> tuple[()]:
@@ -24,7 +24,7 @@ def _none(*_: Any) -> tuple[()]:
 
 
 class RewardType(Struct, frozen=True, kw_only=True):
-    """A type of reward. `effect` takes the reward's id, name and config, and the metrics."""
+    """A type of reward, with the `fields` of its config. `effect` takes the reward's id, name and config, and the metrics."""
 
     name: str
     fields: frozenset[str]
@@ -40,9 +40,9 @@ def _require_amount(config: Config, require: Require) -> None:
     require(is_number(value) and 0 < value <= AMOUNT_MAX, "amount", "positive number")
 
 
-def _require_text(config: Config, require: Require, field: str, wanted: str = "string") -> None:
+def _require_text(config: Config, require: Require, field: str, expected: str = "string") -> None:
     text: Any = config.get(field)
-    require(isinstance(text, str) and 0 < len(text) <= 64, field, wanted)
+    require(isinstance(text, str) and 0 < len(text) <= 64, field, expected)
 
 
 def _allow_number(config: Config, require: Require, field: str) -> None:
@@ -149,7 +149,7 @@ SHARED_COUPON = RewardType(
 
 
 def _of_mechanic(reward: MechanicReward) -> RewardType:
-    """Return a mechanic's type of reward, which names one of its documents."""
+    """Return a mechanic's type of reward, whose config contains the id of one of the mechanic's documents."""
 
     def check(config: Config, require: Require) -> None:
         _require_text(config, require, reward.id_field)

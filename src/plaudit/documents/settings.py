@@ -1,4 +1,4 @@
-"""Settings of an organisation. One document, versioned like any other."""
+"""The settings of an organisation: one document, with versions like any other."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -18,7 +18,7 @@ Bonus = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 
 
 class WelcomeBonus(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The default bonus on enrolment, with the reference's numbers."""
+    """The bonus that members get on enrolment. The defaults are those of the documented API."""
 
     points: Bonus = 100
     coins: Bonus = 50
@@ -26,10 +26,10 @@ class WelcomeBonus(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class IdentityProvider(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """An issuer of JWTs that identify members, for one of `audiences`, verified by its published keys.
+    """An issuer of JWTs that identify members. They must be for one of `audiences`, and match the issuer's published keys.
 
-    `userClaim`: the claim with the user id; `userPrefix` is put before it to keep two providers apart. `direct`: accept
-    its JWTs on member calls; otherwise exchange them first.
+    `userClaim`: the claim with the user id. `userPrefix`: a prefix for its user ids that keeps providers apart. `direct`:
+    accept its JWTs on member calls; otherwise clients must exchange them first.
     """
 
     provider_id: DocumentId
@@ -45,7 +45,7 @@ class IdentityProvider(Struct, frozen=True, kw_only=True, rename="camel", forbid
 
 
 class Cors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Origins whose pages may call the member API; `*` for any."""
+    """The origins whose pages can call the member API; `*` for any."""
 
     origins: Annotated[list[Annotated[str, Meta(pattern=ORIGIN)]], Meta(max_length=100)] = field(
         default_factory=list[str]
@@ -53,17 +53,17 @@ class Cors(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Push(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Enables Web Push; `contact` is for the push services (RFC 8292)."""
+    """The settings of Web Push, which enable it. `contact`: an address for the push services (RFC 8292)."""
 
     contact: Annotated[str, Meta(pattern=r"^(mailto:[^@\s]+@[^@\s]+|https://[^\s/@]+[^\s@]*)$", max_length=300)]
 
 
 class Settings(Document, kw_only=True):
-    """Settings of the organisation.
+    """The organisation's settings.
 
-    `autoEnrol`: an action by an unknown user enrols them. `timeZone`: IANA zone that decides when a day begins.
-    `limits`: rate limit tier. `welcomeBonus`: default bonus on enrolment. `sharedSecretTokens`: accept member tokens
-    signed with the organisation's secret (HS256).
+    `autoEnrol`: an action by an unknown user enrols them. `timeZone`: the IANA zone that decides when a day begins.
+    `limits`: the tier of rate limits. `welcomeBonus`: the default bonus on enrolment. `sharedSecretTokens`: accept
+    member tokens signed with the organisation's secret (HS256).
     """
 
     auto_enrol: bool = True
@@ -89,29 +89,29 @@ def _check(settings: Settings) -> Sequence[FieldError]:
         message = bounds.wrong_address(provider.jwks_url, ("http", "https"))
         if message is not None:
             wrong.append(FieldError(f"identityProviders[{i}].jwksUrl", message))
-    for name, item in (
+    for name, values in (
         ("providerId", [provider.provider_id for provider in providers]),
         ("issuer", [provider.issuer for provider in providers]),
     ):
         wrong += [
             FieldError(f"identityProviders[{i}].{name}", "must be unique among identity providers")
-            for i, document_id in enumerate(item)
-            if document_id in item[:i]
+            for i, value in enumerate(values)
+            if value in values[:i]
         ]
     return wrong
 
 
 def _scopes(before: dict[str, Any] | None, after: dict[str, Any]) -> frozenset[str]:
-    """Require what members may do of an author who changes who vouches for them: it lets them speak as any member."""
-    was = before or {}
-    same = all(was.get(name) == after.get(name) for name in ("identityProviders", "sharedSecretTokens"))
+    """Require permission for members' data if a change affects who can issue tokens: it allows acting as any member."""
+    old = before or {}
+    same = all(old.get(name) == after.get(name) for name in ("identityProviders", "sharedSecretTokens"))
     return frozenset() if same else frozenset({"members:read", "members:write"})
 
 
 KIND = DocumentKind(
     name="settings",
     title="Settings",
-    collection="",  # there is one: it has a call of its own
+    collection="",  # only one exists, and it has operations of its own
     id_field="settingsId",
     id_prefix="",
     type=Settings,

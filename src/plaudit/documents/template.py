@@ -1,4 +1,4 @@
-"""Templates: notification texts per locale, with formulas."""
+"""Templates: the texts of notifications by locale, with formulas."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated
@@ -25,8 +25,8 @@ class TextsSpec(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=
 class MessageTemplate(Document, kw_only=True):
     """Notification texts per locale, with formulas in `{{ … }}`.
 
-    A member gets their `language`, else the language without region, else the default. `expiresAfter`: seconds until
-    the notification is no longer shown.
+    A member gets the text in their `language`, or in their language without its region, or in the default locale.
+    `expiresAfter`: seconds until the notification is no longer shown.
     """
 
     default_locale: Locale = "en"
@@ -36,7 +36,7 @@ class MessageTemplate(Document, kw_only=True):
 
 
 def texts_for(locale: str, texts: Mapping[str, TextsSpec], default: str) -> TextsSpec:
-    """Return the texts in a locale, or the nearest to it."""
+    """Return the texts in a locale, or in its language, or in the default locale."""
     return texts.get(locale) or texts.get(locale.partition("-")[0]) or texts[default]
 
 

@@ -41,7 +41,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def check_data(trigger: Trigger, data: dict[str, Any]) -> list[FieldError]:
-    """Return why an event's data does not match a strict trigger."""
+    """Return the errors in an event's data by the fields of its strict trigger."""
     wrong: list[FieldError] = []
     for trigger_field in trigger.fields:
         value = data.get(trigger_field.key)

@@ -1,4 +1,4 @@
-"""Convert JSON values to a struct, reporting all errors together."""
+"""Converts JSON values to structs, and reports all errors together."""
 
 import re
 from collections.abc import Sequence
@@ -11,14 +11,14 @@ from msgspec import Struct
 from plaudit import bounds
 from plaudit.errors import FIELD_MISSING, FieldError, invalid_fields
 
-from .as_meant import as_meant
+from .lenient import normalised
 
 T = TypeVar("T", bound=Struct)
 
-ITEMS_MAX = 1_000  # of a list that are looked at one by one
+ITEMS_MAX = 1_000  # the items of a list that are checked one by one
 
 _AT = re.compile(r" - at `(?:key in )?\$(.*?)`$")
-# The library's words for types, in ours.
+# msgspec's messages, which are replaced by ours.
 _EXPECTED = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
 _PATTERN = re.compile(r"Expected `str` matching regex (.*)$", re.DOTALL)
 _WANTED = {repr(pattern): wanted for pattern, wanted in bounds.WANTED.items()}
@@ -39,26 +39,26 @@ _WORDS = {
 }
 
 
-def convert(raw: Any, into: type[T]) -> T:
-    """Return `raw` as the struct, also where it is only another way of writing it (see `as_meant`).
+def convert(raw: Any, target: type[T]) -> T:
+    """Return `raw` as a struct, and accept other ways of writing the same (see `lenient`).
 
-    Raises Invalid naming every field that is wrong.
+    Raise Invalid naming every invalid field.
     """
-    found = struct_of(raw, into)
-    bounds.check(found)
-    return found
+    result = struct_of(raw, target)
+    bounds.check(result)
+    return result
 
 
-def struct_of(raw: Any, into: type[T]) -> T:
-    """Return `raw` as the struct, whatever values it has. Raises Invalid naming every field of another type."""
+def struct_of(raw: Any, target: type[T]) -> T:
+    """Return `raw` as a struct without checking the bounds. Raise Invalid naming every field of the wrong type."""
     try:
-        return msgspec.convert(raw, into)
+        return msgspec.convert(raw, target)
     except msgspec.ValidationError:
-        meant = as_meant(raw, into)
+        value = normalised(raw, target)
         try:
-            return msgspec.convert(meant, into)
+            return msgspec.convert(value, target)
         except msgspec.ValidationError:
-            raise invalid_fields(_wrong_fields(meant, into)) from None
+            raise invalid_fields(_wrong_fields(value, target)) from None
 
 
 def _wrong_fields(raw: Any, into: type[Struct], under: str = "") -> list[FieldError]:

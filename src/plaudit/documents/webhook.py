@@ -1,4 +1,4 @@
-"""Webhooks: where other systems receive messages. One without a `url` is polled (`GET /v1/feed`)."""
+"""Webhooks: the addresses at which other systems receive messages. A webhook without a `url` is read by `GET /v1/feed`."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -18,9 +18,9 @@ CAMPAIGN_EVENTS = ("campaign.created", "campaign.updated", "campaign.archived")
 TRANSACTION_CREATED = "transaction.created"
 WEBHOOK_DISABLED = "webhook.disabled"
 NOTIFICATION_CREATED = "notification.created"
-WEBHOOK_TEST = "webhook.test"  # sent to the webhook that is tested, whatever types it wants
-WEBHOOK_CALLED = "webhook.called"  # likewise, to the webhook that an effect names
-# What is told besides the engine's triggers and the organisation's own (see core/triggers).
+WEBHOOK_TEST = "webhook.test"  # sent to the webhook that is tested, whatever its `events`
+WEBHOOK_CALLED = "webhook.called"  # sent to the webhook that an effect calls, whatever its `events`
+# The message types in addition to the engine's and the organisation's triggers (see core/triggers).
 MESSAGE_TYPES = (*CAMPAIGN_EVENTS, TRANSACTION_CREATED, NOTIFICATION_CREATED, WEBHOOK_DISABLED)
 _OTHERS = (*MESSAGE_TYPES, NEVER_FIRED, EVERYTHING)
 EVENTS_MAX = 100
@@ -29,11 +29,11 @@ EventType = Annotated[str, Meta(pattern=rf"^(\*|{TRIGGER_CHARACTER}{{1,128}})$")
 
 
 class Webhook(Document, kw_only=True):
-    """Where messages are sent; without `url`, they are only in `GET /v1/feed`.
+    """The address to which messages are sent. Without a `url`, they are only in `GET /v1/feed`.
 
-    `events`: message types, `*` for all. `conditions`: filter by a message's data. `ordered`: deliver each member's
-    messages in order; a failing one holds back those after it. `payloadVersion` stays fixed when the message format
-    changes.
+    `events`: message types, or `*` for all. `conditions`: a filter by the message's data. `ordered`: deliver each
+    member's messages in order; a message that fails holds back those after it. `payloadVersion`: the format of
+    messages, which stays the same when a newer format is added.
     """
 
     url: Annotated[str, Meta(max_length=2_000)] | None = None
@@ -45,7 +45,7 @@ class Webhook(Document, kw_only=True):
 
 
 def names_of(trigger: str) -> tuple[str, ...]:
-    """Return the message types of an engine trigger: its own name and the reference's."""
+    """Return the message types of a trigger: its own name, and its names in the documented API."""
     fired = ENGINE_TRIGGERS.get(trigger)
     return (trigger,) if fired is None else (trigger, *fired.also)
 
@@ -70,7 +70,7 @@ def _check(webhook: Webhook) -> Sequence[FieldError]:
 
 
 def _scopes(_before: dict[str, Any] | None, after: dict[str, Any]) -> frozenset[str]:
-    """Require what reading members takes: an active webhook sends what happens to them to the address named."""
+    """Require permission to read members for an active webhook: it sends their data to its address."""
     sends = after.get("url") is not None and after.get("status") == "active"
     return frozenset({"members:read"}) if sends else frozenset()
 

@@ -13,8 +13,8 @@ from plaudit import bounds, clock
 from plaudit.core.commands.import_member import ImportOrder, coupon_id_of, data_of
 from plaudit.core.event import FILE, IMPORT, PROFILE
 from plaudit.core.refusals import message_of
-from plaudit.documents.as_meant import id_text
 from plaudit.documents.import_record import read_member
+from plaudit.documents.lenient import id_text
 from plaudit.documents.profile import validate_update
 from plaudit.engine import inbox
 from plaudit.engine.arrival import Arrival, Payload, arrival_from_client

@@ -1,7 +1,7 @@
 """Members who move here from another server, with their history: the lines of its exports become rows as they were.
 
 Nothing is decided: an event that comes so has been decided, and what it paid comes as transactions, whose lots come with
-the member. So the order is that of plaudit.documents.moved.LINES, and a member comes last, when all that led to them is there.
+the member. So the order is that of plaudit.documents.export_lines.LINES, and a member comes last, when all that led to them is there.
 A line that comes again as it was changes nothing. What the server refuses is found by halving, and spoils no other line.
 """
 
@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from plaudit import bounds
-from plaudit.documents.moved import LINES
+from plaudit.documents.export_lines import LINES
 from plaudit.documents.validation import struct_of
 from plaudit.errors import Invalid, PlauditError
 from plaudit.storage.postgres import Connection, Pool, atomic, with_retries

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from plaudit.documents.export_lines import AuditLine
 from plaudit.documents.kinds import KINDS
-from plaudit.documents.moved import AuditLine
 from plaudit.engine.rows import json_text
 from plaudit.errors import Conflict, FieldError, PlauditError, invalid_fields
 from plaudit.reads.exports import audit_line

@@ -11,7 +11,7 @@ from uuid import UUID
 from plaudit import clock
 from plaudit.core.decision import TransactionDetails
 from plaudit.core.ids import bucket_of, event_id_of
-from plaudit.documents.moved import EventLine, TransactionLine
+from plaudit.documents.export_lines import EventLine, TransactionLine
 from plaudit.documents.validation import faults_of
 from plaudit.engine.arrival import Payload
 from plaudit.engine.load import lock_buckets

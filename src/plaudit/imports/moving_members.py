@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from plaudit.core.ids import bucket_of
 from plaudit.core.member import STATE_KINDS, STATE_LISTS, STATE_TABLES, Balance, Holding
-from plaudit.documents.moved import MemberLine
-from plaudit.documents.spelling import meant
+from plaudit.documents.export_lines import MemberLine
+from plaudit.documents.named_fields import from_named
 from plaudit.engine.load import lock_buckets
 from plaudit.engine.rows import json_text
 from plaudit.engine.tables import (
@@ -125,7 +125,7 @@ def _require_history(line: MemberLine, events: int, booked: Mapping[str, int]) -
 
 
 def _states(line: MemberLine, field: str, of: type[Struct]) -> dict[str, Any]:
-    return {key: meant(value, of, f"{field}.{key}") for key, value in getattr(line, field).items()}
+    return {key: from_named(value, of, f"{field}.{key}") for key, value in getattr(line, field).items()}
 
 
 def _add(

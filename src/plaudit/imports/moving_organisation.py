@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from plaudit.documents.moved import OrganisationLine
+from plaudit.documents.export_lines import OrganisationLine
 from plaudit.documents.validation import convert
 from plaudit.engine.rows import json_text
 from plaudit.errors import FieldError, PlauditError, invalid_fields

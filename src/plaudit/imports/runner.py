@@ -15,9 +15,9 @@ import msgspec
 from msgspec import Struct
 
 from plaudit.core.ids import bucket_of, member_id_of
-from plaudit.documents import moved
-from plaudit.documents.as_meant import id_text
+from plaudit.documents import export_lines
 from plaudit.documents.columns import CODE_COLUMNS, Columns, EventColumns, member_columns, profile_columns
+from plaudit.documents.lenient import id_text
 from plaudit.errors import PlauditError
 from plaudit.storage import jobs
 from plaudit.storage.jobs import Job
@@ -104,7 +104,7 @@ async def run_job(
 def columns_of(kind: str, programme: Programme) -> Columns:
     """Return the columns that a CSV file of a kind may have."""
     if kind.startswith(PREFIX):
-        return moved.columns_of(kind.removeprefix(PREFIX))
+        return export_lines.columns_of(kind.removeprefix(PREFIX))
     match kind:
         case "members":
             return member_columns(programme.profiles)

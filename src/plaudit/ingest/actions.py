@@ -11,8 +11,8 @@ from plaudit import bounds, clock, telemetry
 from plaudit.core.event import ACTION
 from plaudit.core.ids import event_name
 from plaudit.core.triggers import is_reserved
-from plaudit.documents.as_meant import id_text
 from plaudit.documents.dialects import trigger_key
+from plaudit.documents.lenient import id_text
 from plaudit.documents.trigger import check_data
 from plaudit.documents.validation import convert
 from plaudit.engine.arrival import Arrival, Payload, arrival_from_client

@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from plaudit.core.ids import bucket_of, member_id_of
-from plaudit.documents.moved import AuditLine, EventLine, MemberLine, TransactionLine
+from plaudit.documents.export_lines import AuditLine, EventLine, MemberLine, TransactionLine
 from plaudit.errors import FieldError, invalid_fields
 from plaudit.storage.postgres import Connection, Pool
 from plaudit.storage.queries import queries_beside

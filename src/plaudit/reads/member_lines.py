@@ -10,8 +10,8 @@ import msgspec
 from plaudit.core.ids import bucket_of, member_id_of
 from plaudit.core.ledger.lots import Book
 from plaudit.core.member import STATE_KINDS, STATE_TABLES, Balance, Holding, StateTable, state_decoder
-from plaudit.documents.moved import Consent, Coupon, MemberLine, NotificationLine, member_line
-from plaudit.documents.spelling import spelled
+from plaudit.documents.export_lines import Consent, Coupon, MemberLine, NotificationLine, member_line
+from plaudit.documents.named_fields import to_named
 from plaudit.engine.tables import SELECT_BALANCES, SELECT_HOLDINGS, SELECT_PROGRESS, query_of_states
 from plaudit.errors import FieldError, invalid_fields
 from plaudit.storage.postgres import Connection, array_literal
@@ -75,13 +75,13 @@ def _in_order(part: Any) -> Any:
 
 def _balance(into: dict[str, Any], row: Row) -> None:
     book = None if row["book"] is None else msgspec.json.decode(row["book"], type=Book)
-    into["balances"][row["metric"]] = spelled(Balance(row["amount"], row["earned"], book))
+    into["balances"][row["metric"]] = to_named(Balance(row["amount"], row["earned"], book))
 
 
 def _state(into: dict[str, Any], row: Row) -> None:
     if row["kind"] in STATE_KINDS:
         state = state_decoder(row["kind"]).decode(row["state"])
-        into[STATE_KINDS[row["kind"]].collection][row["key"]] = spelled(state)
+        into[STATE_KINDS[row["kind"]].collection][row["key"]] = to_named(state)
 
 
 def _of_own_table(table: StateTable) -> Callable[[dict[str, Any], Row], None]:
@@ -89,14 +89,14 @@ def _of_own_table(table: StateTable) -> Callable[[dict[str, Any], Row], None]:
 
     def read(into: dict[str, Any], row: Row) -> None:
         _, key, *part = row.values()
-        into[table.name][key] = spelled(table.type(*part))
+        into[table.name][key] = to_named(table.type(*part))
 
     return read
 
 
 def _holding(into: dict[str, Any], row: Row) -> None:
     _, product_id, *holding = row.values()
-    into["holdings"][product_id] = spelled(Holding(*holding))
+    into["holdings"][product_id] = to_named(Holding(*holding))
 
 
 def _identity(into: dict[str, Any], row: Row) -> None:

@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from plaudit.documents.moved import OrganisationLine
+from plaudit.documents.export_lines import OrganisationLine
 from plaudit.storage.postgres import Connection
 from plaudit.storage.queries import queries_beside
 

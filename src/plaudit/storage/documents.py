@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from plaudit.core.ids import derived_id
 from plaudit.documents.base import Document, DocumentKind, fixed_fields_changed
-from plaudit.documents.checking import Rest, checked_document, more_wrong, rest_of
+from plaudit.documents.checking import Rest, checked_document, further_errors, rest_of
 from plaudit.documents.existing import parts_lost, references_of
 from plaudit.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, invalid_fields
 from plaudit.guard import in_hand, known
@@ -138,7 +138,7 @@ async def _checked_whole(
             raise
         found += error.fields
         rest = rest_of(change.kind, raw, error.fields)
-        more = [] if rest is None else more_wrong(change.kind, rest)
+        more = [] if rest is None else further_errors(change.kind, rest)
         if more:
             found += [item for item in more if item not in found]
             rest = rest_of(change.kind, raw, found)  # what it refers to may be among what is wrong

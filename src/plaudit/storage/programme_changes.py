@@ -13,11 +13,11 @@ from plaudit.documents.programme_file import (
     DesiredDocuments,
     Key,
     PlannedChange,
+    amount_errors,
     plan_changes,
     read_configuration,
+    reference_errors,
     section_of,
-    wrong_amounts,
-    wrong_in,
 )
 from plaudit.errors import Conflict, FieldError, NotFound, invalid_fields
 
@@ -50,8 +50,8 @@ async def plan(connection: Connection, org_id: UUID, wanted: DesiredDocuments, *
     there = await current_documents(connection, org_id)
     changes = plan_changes(wanted, there, prune=prune)
     gone = {(change.kind, change.id) for change in changes if change.after is None}
-    wrong = wrong_in(wanted, there, gone)
-    wrong += wrong_amounts(wanted, there)
+    wrong = reference_errors(wanted, there, gone)
+    wrong += amount_errors(wanted, there)
     wrong += [
         FieldError(f"{section_of(KINDS[change.kind])}.{change.id}.{name}", "cannot be changed")
         for change in changes

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from plaudit.documents.amounts import decimals_in, metrics_of, misfits
 from plaudit.documents.base import Document, DocumentKind, Reference
-from plaudit.documents.existing import OWN_PARTS, Docs, clashes, keys_of, read_docs, there_is, wrong_names
-from plaudit.documents.looking import looks_of, writes_of
+from plaudit.documents.existing import OWN_PARTS, Docs, clashes, existence_errors, existing_in, keys_of, read_docs
+from plaudit.documents.field_reads import field_reads_of, field_writes_of
 from plaudit.documents.reward import Reward
 from plaudit.errors import Conflict, FieldError
 
@@ -37,10 +37,10 @@ async def wrong_references(
     doc = msgspec.to_builtins(document)
     wrong = clashes(kind.name, own.id, doc, own.before, keys)
     docs: Docs = {(kind.name, own.id): doc}
-    if looks_of(document) or writes_of(document):
+    if field_reads_of(document) or field_writes_of(document):
         docs = read_docs(await connection.fetch(_SQL.saying_what_there_is, org_id)) | docs
-    there = there_is(keys, docs, keys_of({(kind.name, own.id): doc}))
-    lost = wrong_names(kind, document, there, own.over)
+    there = existing_in(keys, docs, keys_of({(kind.name, own.id): doc}))
+    lost = existence_errors(kind, document, there, own.over)
     if isinstance(document, Reward) and not lost:
         references = [reference for reference in kind.references(document) if reference.required]
         wrong += await _empty_pools(connection, org_id, references, own.over)

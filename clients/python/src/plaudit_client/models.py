@@ -281,7 +281,7 @@ class AudienceProfileBatch(Struct, frozen=True, kw_only=True, rename="camel", om
 
 
 class AudienceSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Members in any segment of `include` (default: everyone) and in none of `exclude`."""
+    """The members in any segment of `include` (default: everyone) and in none of `exclude`."""
 
     include: list[str] | UnsetType = UNSET
     exclude: list[str] | UnsetType = UNSET
@@ -368,7 +368,7 @@ class BackfillResult(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class Bounds(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The bounds of a value, apart from its type."""
+    """The bounds of a value beyond its type."""
 
     min: Number | None = None
     max: Number | None = None
@@ -378,18 +378,18 @@ class Bounds(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
 
 
 class Campaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What members do and what follows: `triggers` and `effects`, or rules (advanced mode), or `steps` (a
+    """Effects for what members do: by `triggers` and `effects`, by rules (advanced mode), or by `steps` (a
     challenge).
 
     `priority`: higher runs first. `cooldown`: seconds between two runs for a member. `endDate` is exclusive.
-    `effects` of a campaign with steps run when `required` steps (default: all) are completed, in the given
-    `order`; if `repeatable`, it starts again. Its `type` is then `Challenge` by default. A `Badge` is awarded
-    once, a `Challenge` completed once unless it is `repeatable`; a `Reward` pays each time, so with steps it
-    is `repeatable`; a `Streak` runs its `effects` in each period that counts for its `streak`; a
-    `Competition` ranks by `competition.score`, and its places win prizes. `enrolment`: with `required`, only
-    members who have joined take part. `notification` tells the member that it is completed; `subtitle`,
-    `media` and the `show…` fields are for members' apps. `completedAt` is set when a finished campaign became
-    `completed`.
+    The `effects` of a campaign with steps run when `required` steps (default: all) are completed, in the
+    given `order`. If it is `repeatable`, it then starts again. With steps, the default `type` is `Challenge`.
+    A `Badge` is awarded once, a `Challenge` is completed once unless it is `repeatable`; a `Reward` pays each
+    time, so with steps it is `repeatable`; a `Streak` runs its `effects` in each period that counts for its
+    `streak`; a `Competition` ranks by `competition.score`, and its places win prizes. `enrolment`: if
+    `required`, the campaign only applies to members who have joined it. `notification` tells the member that
+    they have completed it. `subtitle`, `media` and the `show…` fields are for members' apps. `completedAt` is
+    set when a campaign becomes `completed` after its end.
     """
 
     org_id: str
@@ -591,18 +591,18 @@ class CampaignTrigger(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class CampaignUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What members do and what follows: `triggers` and `effects`, or rules (advanced mode), or `steps` (a
+    """Effects for what members do: by `triggers` and `effects`, by rules (advanced mode), or by `steps` (a
     challenge).
 
     `priority`: higher runs first. `cooldown`: seconds between two runs for a member. `endDate` is exclusive.
-    `effects` of a campaign with steps run when `required` steps (default: all) are completed, in the given
-    `order`; if `repeatable`, it starts again. Its `type` is then `Challenge` by default. A `Badge` is awarded
-    once, a `Challenge` completed once unless it is `repeatable`; a `Reward` pays each time, so with steps it
-    is `repeatable`; a `Streak` runs its `effects` in each period that counts for its `streak`; a
-    `Competition` ranks by `competition.score`, and its places win prizes. `enrolment`: with `required`, only
-    members who have joined take part. `notification` tells the member that it is completed; `subtitle`,
-    `media` and the `show…` fields are for members' apps. `completedAt` is set when a finished campaign became
-    `completed`.
+    The `effects` of a campaign with steps run when `required` steps (default: all) are completed, in the
+    given `order`. If it is `repeatable`, it then starts again. With steps, the default `type` is `Challenge`.
+    A `Badge` is awarded once, a `Challenge` is completed once unless it is `repeatable`; a `Reward` pays each
+    time, so with steps it is `repeatable`; a `Streak` runs its `effects` in each period that counts for its
+    `streak`; a `Competition` ranks by `competition.score`, and its places win prizes. `enrolment`: if
+    `required`, the campaign only applies to members who have joined it. `notification` tells the member that
+    they have completed it. `subtitle`, `media` and the `show…` fields are for members' apps. `completedAt` is
+    set when a campaign becomes `completed` after its end.
     """
 
     name: str | UnsetType = UNSET
@@ -734,7 +734,7 @@ class CodeList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
 class CodePool(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """The source of a product's unique codes.
 
-    `prefix` is put before generated codes. No codes are issued from `expiresAt` on. Unless `caseSensitive`,
+    Generated codes start with `prefix`. No codes are issued from `expiresAt` on. Unless `caseSensitive`,
     `abc` and `ABC` are the same code.
     """
 
@@ -777,7 +777,7 @@ class CodePoolList(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 class CodePoolUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """The source of a product's unique codes.
 
-    `prefix` is put before generated codes. No codes are issued from `expiresAt` on. Unless `caseSensitive`,
+    Generated codes start with `prefix`. No codes are issued from `expiresAt` on. Unless `caseSensitive`,
     `abc` and `ABC` are the same code.
     """
 
@@ -948,7 +948,7 @@ class Consents(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
 
 
 class Cors(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Origins whose pages may call the member API; `*` for any."""
+    """The origins whose pages can call the member API; `*` for any."""
 
     origins: list[str] | UnsetType = UNSET
 
@@ -998,7 +998,7 @@ class CurrentApiKey(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 class CustomField(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """An extra profile field.
 
-    `options`: values of `select` and `multi-select`. `validation`: bounds for numbers and strings.
+    `options`: the values of a `select` or `multi-select` field. `validation`: bounds for numbers and strings.
     """
 
     org_id: str
@@ -1036,7 +1036,7 @@ class CustomFieldList(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 class CustomFieldUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """An extra profile field.
 
-    `options`: values of `select` and `multi-select`. `validation`: bounds for numbers and strings.
+    `options`: the values of a `select` or `multi-select` field. `validation`: bounds for numbers and strings.
     """
 
     name: str | UnsetType = UNSET
@@ -1151,7 +1151,7 @@ class DryRunTransaction(Struct, frozen=True, kw_only=True, rename="camel", omit_
 
 
 class EarningCap(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The most that can be earned in a calendar period."""
+    """The maximum that a member can earn in a calendar period."""
 
     period: Period
     amount: Number
@@ -1169,7 +1169,7 @@ class EffectResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class EffectSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """One effect: its `type`, its settings in `config`, and the `segments` it applies to."""
+    """An effect: its `type`, its settings in `config`, and the `segments` to which it applies."""
 
     type: str
     config: Json
@@ -1330,10 +1330,11 @@ class ExpiryExtensionRequest(Struct, frozen=True, kw_only=True, rename="camel", 
 
 
 class ExpirySpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """When earned amounts expire: at the end of the day `days` days later, or at the end of a calendar period.
+    """When earned amounts expire: at the end of the day `days` days later (`rolling`), or at the end of a
+    calendar period.
 
-    `rolling` is by `days`. `extendedByActivity`: earning or spending renews all rolling expiries.
-    `remindDays`: days before expiry to fire `metric.expiring`.
+    `extendedByActivity`: earning or spending renews all rolling expiries. `remindDays`: how many days before
+    an expiry `metric.expiring` fires.
     """
 
     type: Literal["end_of_month", "end_of_quarter", "end_of_year", "never", "rolling"]
@@ -1404,7 +1405,9 @@ class Freezes(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
 
 
 class GoalSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """When a step is completed: `target` events, a sum of `field`, or distinct values of `field`."""
+    """What completes a step: a `target` number of events, sum of `field`, or number of distinct values of
+    `field`.
+    """
 
     type: Literal["count", "distinct", "sum"] = "count"
     target: Number = 1
@@ -1473,10 +1476,11 @@ class HoldCommand(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class IdentityProvider(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """An issuer of JWTs that identify members, for one of `audiences`, verified by its published keys.
+    """An issuer of JWTs that identify members. They must be for one of `audiences`, and match the issuer's
+    published keys.
 
-    `userClaim`: the claim with the user id; `userPrefix` is put before it to keep two providers apart.
-    `direct`: accept its JWTs on member calls; otherwise exchange them first.
+    `userClaim`: the claim with the user id. `userPrefix`: a prefix for its user ids that keeps providers
+    apart. `direct`: accept its JWTs on member calls; otherwise clients must exchange them first.
     """
 
     provider_id: str
@@ -1726,7 +1730,7 @@ class Leagues(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
 
 
 class Limit(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How often the campaign may fire: per member, per member and period, overall."""
+    """How often the campaign may run: per member, per member and period, and overall."""
 
     per_user: int | None = None
     per_period: PeriodLimitSpec | None = None
@@ -2230,11 +2234,11 @@ class MessageFeed(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class Metric(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Something counted per member, such as points.
+    """An amount that members earn and spend, such as points.
 
-    `decimals`: places kept, 0 to 6. `minimum: null`: the balance may become negative without limit.
-    `pendingDays`: days until earned amounts can be spent. `onReversal`: if the reversed amount is already
-    spent, stop at the minimum (`zero`) or go below it (`debt`).
+    `decimals`: number of decimal places, 0 to 6. `minimum: null`: the balance may become negative without
+    limit. `pendingDays`: days until earned amounts can be spent. `onReversal`: if the reversed amount is
+    already spent, the balance stops at the minimum (`zero`) or goes below it (`debt`).
     """
 
     org_id: str
@@ -2309,11 +2313,11 @@ class MetricTotals(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class MetricUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Something counted per member, such as points.
+    """An amount that members earn and spend, such as points.
 
-    `decimals`: places kept, 0 to 6. `minimum: null`: the balance may become negative without limit.
-    `pendingDays`: days until earned amounts can be spent. `onReversal`: if the reversed amount is already
-    spent, stop at the minimum (`zero`) or go below it (`debt`).
+    `decimals`: number of decimal places, 0 to 6. `minimum: null`: the balance may become negative without
+    limit. `pendingDays`: days until earned amounts can be spent. `onReversal`: if the reversed amount is
+    already spent, the balance stops at the minimum (`zero`) or goes below it (`debt`).
     """
 
     name: str | UnsetType = UNSET
@@ -2341,9 +2345,9 @@ class MilestoneSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class MultiplierSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Multiplies what is earned by `factor`, between two dates, on ISO `weekdays`, where `conditions` hold.
+    """A multiplier of earnings by `factor`: between two dates, on some `weekdays`, and if `conditions` are met.
 
-    `weekdays`: 1 is Monday, 7 is Sunday.
+    `weekdays`: ISO numbers, from 1 for Monday to 7 for Sunday.
     """
 
     name: str
@@ -2369,18 +2373,18 @@ class NewApiKey(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
 
 
 class NewCampaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What members do and what follows: `triggers` and `effects`, or rules (advanced mode), or `steps` (a
+    """Effects for what members do: by `triggers` and `effects`, by rules (advanced mode), or by `steps` (a
     challenge).
 
     `priority`: higher runs first. `cooldown`: seconds between two runs for a member. `endDate` is exclusive.
-    `effects` of a campaign with steps run when `required` steps (default: all) are completed, in the given
-    `order`; if `repeatable`, it starts again. Its `type` is then `Challenge` by default. A `Badge` is awarded
-    once, a `Challenge` completed once unless it is `repeatable`; a `Reward` pays each time, so with steps it
-    is `repeatable`; a `Streak` runs its `effects` in each period that counts for its `streak`; a
-    `Competition` ranks by `competition.score`, and its places win prizes. `enrolment`: with `required`, only
-    members who have joined take part. `notification` tells the member that it is completed; `subtitle`,
-    `media` and the `show…` fields are for members' apps. `completedAt` is set when a finished campaign became
-    `completed`.
+    The `effects` of a campaign with steps run when `required` steps (default: all) are completed, in the
+    given `order`. If it is `repeatable`, it then starts again. With steps, the default `type` is `Challenge`.
+    A `Badge` is awarded once, a `Challenge` is completed once unless it is `repeatable`; a `Reward` pays each
+    time, so with steps it is `repeatable`; a `Streak` runs its `effects` in each period that counts for its
+    `streak`; a `Competition` ranks by `competition.score`, and its places win prizes. `enrolment`: if
+    `required`, the campaign only applies to members who have joined it. `notification` tells the member that
+    they have completed it. `subtitle`, `media` and the `show…` fields are for members' apps. `completedAt` is
+    set when a campaign becomes `completed` after its end.
     """
 
     campaign_id: str | UnsetType = UNSET
@@ -2420,7 +2424,7 @@ class NewCampaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 class NewCodePool(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """The source of a product's unique codes.
 
-    `prefix` is put before generated codes. No codes are issued from `expiresAt` on. Unless `caseSensitive`,
+    Generated codes start with `prefix`. No codes are issued from `expiresAt` on. Unless `caseSensitive`,
     `abc` and `ABC` are the same code.
     """
 
@@ -2462,7 +2466,7 @@ class NewCompetition(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 class NewCustomField(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """An extra profile field.
 
-    `options`: values of `select` and `multi-select`. `validation`: bounds for numbers and strings.
+    `options`: the values of a `select` or `multi-select` field. `validation`: bounds for numbers and strings.
     """
 
     field_id: str | UnsetType = UNSET
@@ -2498,11 +2502,11 @@ class NewLadder(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
 
 
 class NewMetric(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Something counted per member, such as points.
+    """An amount that members earn and spend, such as points.
 
-    `decimals`: places kept, 0 to 6. `minimum: null`: the balance may become negative without limit.
-    `pendingDays`: days until earned amounts can be spent. `onReversal`: if the reversed amount is already
-    spent, stop at the minimum (`zero`) or go below it (`debt`).
+    `decimals`: number of decimal places, 0 to 6. `minimum: null`: the balance may become negative without
+    limit. `pendingDays`: days until earned amounts can be spent. `onReversal`: if the reversed amount is
+    already spent, the balance stops at the minimum (`zero`) or goes below it (`debt`).
     """
 
     metric_id: str | UnsetType = UNSET
@@ -2524,11 +2528,11 @@ class NewMetric(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
 
 
 class NewProduct(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Something members can own, from a badge to a ticket.
+    """Something that members can own, from a badge to a ticket.
 
-    `allocatedStock`: total stock; null for unlimited. Costs, `startDate`, `endDate` (exclusive),
-    `limitPerUser` and `segments` apply to redemption. `inventorySet`: the set it is shown in (default: its
-    type). `link`: where it can be used.
+    `allocatedStock`: total stock, or null if unlimited. Costs, `startDate`, `endDate` (exclusive),
+    `limitPerUser` and `segments` apply to redemption. `inventorySet`: the set in which members see it
+    (default: its type). `link`: the page on which it can be used.
     """
 
     product_id: str | UnsetType = UNSET
@@ -2559,7 +2563,7 @@ class NewPushSubscription(Struct, frozen=True, kw_only=True, rename="camel", omi
 
 
 class NewReward(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Something to grant, of one of five types. `link`: where its coupon can be used."""
+    """Something to grant to members, of one of five types. `link`: the page on which its coupon can be used."""
 
     reward_id: str | UnsetType = UNSET
     name: str
@@ -2636,8 +2640,8 @@ class NewStreak(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
 class NewTemplate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Notification texts per locale, with formulas in `{{ … }}`.
 
-    A member gets their `language`, else the language without region, else the default. `expiresAfter`:
-    seconds until the notification is no longer shown.
+    A member gets the text in their `language`, or in their language without its region, or in the default
+    locale. `expiresAfter`: seconds until the notification is no longer shown.
     """
 
     template_id: str | UnsetType = UNSET
@@ -2688,11 +2692,11 @@ class NewTrigger(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
 
 class NewWebhook(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Where messages are sent; without `url`, they are only in `GET /v1/feed`.
+    """The address to which messages are sent. Without a `url`, they are only in `GET /v1/feed`.
 
-    `events`: message types, `*` for all. `conditions`: filter by a message's data. `ordered`: deliver each
-    member's messages in order; a failing one holds back those after it. `payloadVersion` stays fixed when the
-    message format changes.
+    `events`: message types, or `*` for all. `conditions`: a filter by the message's data. `ordered`: deliver
+    each member's messages in order; a message that fails holds back those after it. `payloadVersion`: the
+    format of messages, which stays the same when a newer format is added.
     """
 
     webhook_id: str | UnsetType = UNSET
@@ -2922,11 +2926,11 @@ class Problem(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=T
 
 
 class Product(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Something members can own, from a badge to a ticket.
+    """Something that members can own, from a badge to a ticket.
 
-    `allocatedStock`: total stock; null for unlimited. Costs, `startDate`, `endDate` (exclusive),
-    `limitPerUser` and `segments` apply to redemption. `inventorySet`: the set it is shown in (default: its
-    type). `link`: where it can be used.
+    `allocatedStock`: total stock, or null if unlimited. Costs, `startDate`, `endDate` (exclusive),
+    `limitPerUser` and `segments` apply to redemption. `inventorySet`: the set in which members see it
+    (default: its type). `link`: the page on which it can be used.
     """
 
     org_id: str
@@ -2979,11 +2983,11 @@ class ProductRemoval(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class ProductUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Something members can own, from a badge to a ticket.
+    """Something that members can own, from a badge to a ticket.
 
-    `allocatedStock`: total stock; null for unlimited. Costs, `startDate`, `endDate` (exclusive),
-    `limitPerUser` and `segments` apply to redemption. `inventorySet`: the set it is shown in (default: its
-    type). `link`: where it can be used.
+    `allocatedStock`: total stock, or null if unlimited. Costs, `startDate`, `endDate` (exclusive),
+    `limitPerUser` and `segments` apply to redemption. `inventorySet`: the set in which members see it
+    (default: its type). `link`: the page on which it can be used.
     """
 
     name: str | UnsetType = UNSET
@@ -3087,7 +3091,7 @@ class ProfilePatch(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class ProfileSchemaUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The fields of a profile. Each change is a version `vX.Y.Z`, kept readable; the server sets it as `label`."""
+    """The fields of profiles. Each change makes a version `vX.Y.Z`, which the server sets as `label` and keeps."""
 
     name: str | UnsetType = UNSET
     description: str | UnsetType | None = UNSET
@@ -3175,7 +3179,7 @@ class ProgrammeTotals(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class Push(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Enables Web Push; `contact` is for the push services (RFC 8292)."""
+    """The settings of Web Push, which enable it. `contact`: an address for the push services (RFC 8292)."""
 
     contact: str
 
@@ -3234,11 +3238,11 @@ class Reconciliation(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class RecurrenceSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Recurrence rule (RFC 5545) in the organisation's time zone, starting at `startDate`.
+    """A recurrence rule (RFC 5545) in the organisation's time zone, starting at `startDate`.
 
-    An occurrence lasts `durationSeconds`, or until the next begins. The rule recurs at most once a minute. It
-    has at most 1,440 times in a list of times, an INTERVAL from 1 to 100,000 and a COUNT from 1 to 10,000. An
-    occurrence must follow within 100 years.
+    An occurrence lasts `durationSeconds`, or until the next one begins. The rule may recur at most once a
+    minute, list at most 1,440 times, and have an INTERVAL from 1 to 100,000 and a COUNT from 1 to 10,000. Its
+    first occurrence must be within 100 years.
     """
 
     rule: str
@@ -3337,7 +3341,7 @@ class ReversalRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class Reward(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Something to grant, of one of five types. `link`: where its coupon can be used."""
+    """Something to grant to members, of one of five types. `link`: the page on which its coupon can be used."""
 
     org_id: str
     reward_id: str
@@ -3392,7 +3396,7 @@ class RewardList(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
 
 class RewardUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Something to grant, of one of five types. `link`: where its coupon can be used."""
+    """Something to grant to members, of one of five types. `link`: the page on which its coupon can be used."""
 
     name: str | UnsetType = UNSET
     description: str | UnsetType | None = UNSET
@@ -3689,11 +3693,11 @@ class SentOn(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
 
 
 class Settings(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Settings of the organisation.
+    """The organisation's settings.
 
-    `autoEnrol`: an action by an unknown user enrols them. `timeZone`: IANA zone that decides when a day
-    begins. `limits`: rate limit tier. `welcomeBonus`: default bonus on enrolment. `sharedSecretTokens`:
-    accept member tokens signed with the organisation's secret (HS256).
+    `autoEnrol`: an action by an unknown user enrols them. `timeZone`: the IANA zone that decides when a day
+    begins. `limits`: the tier of rate limits. `welcomeBonus`: the default bonus on enrolment.
+    `sharedSecretTokens`: accept member tokens signed with the organisation's secret (HS256).
     """
 
     org_id: str
@@ -3718,11 +3722,11 @@ class Settings(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
 
 
 class SettingsUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Settings of the organisation.
+    """The organisation's settings.
 
-    `autoEnrol`: an action by an unknown user enrols them. `timeZone`: IANA zone that decides when a day
-    begins. `limits`: rate limit tier. `welcomeBonus`: default bonus on enrolment. `sharedSecretTokens`:
-    accept member tokens signed with the organisation's secret (HS256).
+    `autoEnrol`: an action by an unknown user enrols them. `timeZone`: the IANA zone that decides when a day
+    begins. `limits`: the tier of rate limits. `welcomeBonus`: the default bonus on enrolment.
+    `sharedSecretTokens`: accept member tokens signed with the organisation's secret (HS256).
     """
 
     name: str | UnsetType = UNSET
@@ -3951,8 +3955,8 @@ class TallySpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
 class Template(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Notification texts per locale, with formulas in `{{ … }}`.
 
-    A member gets their `language`, else the language without region, else the default. `expiresAfter`:
-    seconds until the notification is no longer shown.
+    A member gets the text in their `language`, or in their language without its region, or in the default
+    locale. `expiresAfter`: seconds until the notification is no longer shown.
     """
 
     org_id: str
@@ -3987,8 +3991,8 @@ class TemplateList(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 class TemplateUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Notification texts per locale, with formulas in `{{ … }}`.
 
-    A member gets their `language`, else the language without region, else the default. `expiresAfter`:
-    seconds until the notification is no longer shown.
+    A member gets the text in their `language`, or in their language without its region, or in the default
+    locale. `expiresAfter`: seconds until the notification is no longer shown.
     """
 
     name: str | UnsetType = UNSET
@@ -4160,7 +4164,7 @@ class TriggerList(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class TriggerSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """An event type that starts the campaign, and the conditions the event must meet."""
+    """An event type that starts the campaign, and the conditions that the event must meet."""
 
     type: str
     conditions: list[Any] | Json | None = None
@@ -4260,11 +4264,11 @@ class Verification(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class Webhook(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Where messages are sent; without `url`, they are only in `GET /v1/feed`.
+    """The address to which messages are sent. Without a `url`, they are only in `GET /v1/feed`.
 
-    `events`: message types, `*` for all. `conditions`: filter by a message's data. `ordered`: deliver each
-    member's messages in order; a failing one holds back those after it. `payloadVersion` stays fixed when the
-    message format changes.
+    `events`: message types, or `*` for all. `conditions`: a filter by the message's data. `ordered`: deliver
+    each member's messages in order; a message that fails holds back those after it. `payloadVersion`: the
+    format of messages, which stays the same when a newer format is added.
     """
 
     org_id: str
@@ -4352,11 +4356,11 @@ class WebhookTestData(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class WebhookUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Where messages are sent; without `url`, they are only in `GET /v1/feed`.
+    """The address to which messages are sent. Without a `url`, they are only in `GET /v1/feed`.
 
-    `events`: message types, `*` for all. `conditions`: filter by a message's data. `ordered`: deliver each
-    member's messages in order; a failing one holds back those after it. `payloadVersion` stays fixed when the
-    message format changes.
+    `events`: message types, or `*` for all. `conditions`: a filter by the message's data. `ordered`: deliver
+    each member's messages in order; a message that fails holds back those after it. `payloadVersion`: the
+    format of messages, which stays the same when a newer format is added.
     """
 
     name: str | UnsetType = UNSET
@@ -4371,7 +4375,7 @@ class WebhookUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class WelcomeBonus(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The default bonus on enrolment, with the reference's numbers."""
+    """The bonus that members get on enrolment. The defaults are those of the documented API."""
 
     points: int = 100
     coins: int = 50

@@ -9,7 +9,7 @@ from plaudit.api.http.schemas import TEXT
 from plaudit.api.http.wire import uuid_in
 from plaudit.api.views.base import Page, view_from
 from plaudit.api.views.jobs import PREFIX, Job, JobList, JobReport, RejectedLine, job_view
-from plaudit.documents.moved import LINES
+from plaudit.documents.export_lines import LINES
 from plaudit.errors import FieldError, NotFound, invalid_fields
 from plaudit.imports import runner
 from plaudit.imports.event_files import take_events

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from plaudit.api.http.operations import Call, Operation, OperationResult, Parameter
 from plaudit.api.http.schemas import TEXT
-from plaudit.documents.moved import LINES, as_csv, as_ndjson, header_of
+from plaudit.documents.export_lines import LINES, as_csv, as_ndjson, header_of
 from plaudit.errors import FieldError, invalid_fields
 from plaudit.reads import exports
 

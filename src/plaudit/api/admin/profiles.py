@@ -12,7 +12,7 @@ from plaudit.api.shared.profiles import fetch_profile, object_in, write_profile
 from plaudit.api.views.base import OpenObject, Page, to_builtins
 from plaudit.api.views.profiles import Profile, ProfileList, profile_view
 from plaudit.core.profile_fields import KEPT_BY_ENGINE
-from plaudit.documents.as_meant import id_text
+from plaudit.documents.lenient import id_text
 from plaudit.documents.profile import CUSTOM, ProfileUpdate, validate_update
 from plaudit.errors import Conflict, FieldError, invalid_fields
 from plaudit.reads import members

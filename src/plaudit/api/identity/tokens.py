@@ -17,7 +17,7 @@ import jwt
 from msgspec import Struct
 
 from plaudit import bounds, clock
-from plaudit.documents.as_meant import id_text
+from plaudit.documents.lenient import id_text
 from plaudit.documents.settings import IdentityProvider
 from plaudit.documents.settings import Settings as OrgSettings
 from plaudit.errors import Invalid, NotFound, Unauthenticated

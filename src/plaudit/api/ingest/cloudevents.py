@@ -15,7 +15,7 @@ from plaudit import bounds
 from plaudit.api.http.operations import BATCH_BYTES_MAX, Call, Operation, OperationResult, decode_json, decode_loosely
 from plaudit.api.http.wire import Json
 from plaudit.api.views.actions import IngestResult, ingest_result
-from plaudit.documents.as_meant import AN_ID
+from plaudit.documents.lenient import AN_ID
 from plaudit.documents.validation import convert
 from plaudit.errors import FieldError, Invalid, PlauditError, UnsupportedMedia, invalid_fields
 from plaudit.ingest.action import Action

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field, structs
 
-from plaudit.documents.as_meant import ListedId
 from plaudit.documents.base import (
     Document,
     DocumentId,
@@ -19,6 +18,7 @@ from plaudit.documents.base import (
 from plaudit.documents.conditions import check_conditions
 from plaudit.documents.dialects import read_parts
 from plaudit.documents.effect import AudienceSpec, EffectSpec, check_effects, effect_amounts, effect_references
+from plaudit.documents.lenient import ListedId
 from plaudit.documents.listening import TriggerKey
 from plaudit.errors import FieldError
 

@@ -7,9 +7,9 @@ from msgspec import Meta, Struct, field
 
 from plaudit.core.conditions import ConditionError
 from plaudit.core.operators import OPERATORS, OperatorError
-from plaudit.documents.as_meant import ListedId
 from plaudit.documents.base import Document, DocumentKind, MemberField, Reference
 from plaudit.documents.conditions import check_conditions
+from plaudit.documents.lenient import ListedId
 from plaudit.documents.listening import TriggerKey
 from plaudit.errors import FieldError
 from plaudit.mechanics.base import CriterionInWords

@@ -1,7 +1,7 @@
-"""The lines of an export, which another server takes in: members, their history, and what belongs to no member.
+"""The lines of an export that another server can import: members, their history, and data that belongs to no member.
 
-Each kind is a struct; its fields are the keys of a line of NDJSON and the columns of CSV. Amounts are in smallest units,
-and times have microseconds, so that what is taken in is what was given out.
+Each kind of line is a struct. Its fields are the keys of a line of NDJSON and the columns of CSV. Amounts are in smallest
+units and times have microseconds, so an import restores exactly what was exported.
 """
 
 import csv
@@ -30,7 +30,7 @@ class _Line(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fi
 
 
 class Coupon(_Line, frozen=True, kw_only=True):
-    """An issued code. `state` and what follows exist for a code of a pool."""
+    """An issued code. `state` and the fields after it are only set for codes from a pool."""
 
     id: UUID
     origin_id: str
@@ -77,10 +77,10 @@ class NotificationLine(_Line, frozen=True, kw_only=True):
 
 
 class MemberLine(_Line, frozen=True, kw_only=True):
-    """A member with everything that decides what becomes of them (see core/member.py for the states).
+    """A member with all the state on which decisions depend (see core/member.py).
 
-    `member_id` is said of erased members only: that of others follows from the user id. The mechanics add a field each,
-    after `campaigns`, unless their states have tables of their own: see `member_line`.
+    `member_id` is only set for erased members. That of other members is derived from the user id. Each mechanic adds a
+    field after `campaigns`, unless its states have tables of their own: see `member_line`.
     """
 
     user_id: UserId
@@ -105,7 +105,7 @@ class MemberLine(_Line, frozen=True, kw_only=True):
 
 
 class EventLine(_Line, frozen=True, kw_only=True):
-    """A decided event of the log. `event_id` is its sender's own name for it."""
+    """A decided event of the log. `event_id` is the id that its sender chose."""
 
     id: UUID
     event_id: str | None = None
@@ -126,7 +126,7 @@ class EventLine(_Line, frozen=True, kw_only=True):
 
 
 class TransactionLine(_Line, frozen=True, kw_only=True):
-    """A transaction, the `ordinal`-th of its event."""
+    """A transaction. `ordinal` is its position among the transactions of its event."""
 
     id: UUID
     org_id: UUID
@@ -149,12 +149,12 @@ class TransactionLine(_Line, frozen=True, kw_only=True):
 
     @property
     def cause(self) -> Cause:
-        """Return the cause."""
+        """The transaction's cause."""
         return Cause(self.cause_kind, self.cause_id)
 
 
 class AuditLine(_Line, frozen=True, kw_only=True):
-    """A version of a document; without a `document` after its deletion."""
+    """A version of a document, or its deletion, which has no `document`."""
 
     program_version: int
     ordinal: int
@@ -168,7 +168,7 @@ class AuditLine(_Line, frozen=True, kw_only=True):
 
 
 class OrganisationLine(_Line, frozen=True, kw_only=True):
-    """Data of no member, by its `type` (see imports/moving_organisation.py) and a key unique within the type."""
+    """Data that belongs to no member: its `type` (see imports/moving_organisation.py), and a key unique in the type."""
 
     type: str
     key: str
@@ -181,11 +181,11 @@ LINES: dict[str, type[_Line]] = {
     "events": EventLine,
     "transactions": TransactionLine,
     "members": MemberLine,
-}  # in the order in which another server takes them in
+}  # in the order in which another server imports them
 
 
 def member_line() -> type[MemberLine]:
-    """Return the type of a member's line: it has a field for the states of each mechanic."""
+    """Return the type of a member's line, with a field for the states of each mechanic."""
     return cast("type[MemberLine]", LINES["members"])
 
 
@@ -210,24 +210,24 @@ _TEXTS = (inspect.StrType, inspect.UUIDType, inspect.DateTimeType)
 
 
 def as_ndjson(line: Struct) -> bytes:
-    """Return a line of NDJSON."""
+    """Return a line as NDJSON."""
     return msgspec.json.encode(line) + b"\n"
 
 
 def header_of(kind: str) -> bytes:
-    """Return the first line of a CSV file of a kind."""
+    """Return the header of a CSV file with lines of a kind."""
     return _row([field.encode_name for field in msgspec.structs.fields(LINES[kind])])
 
 
 def as_csv(line: Struct) -> bytes:
-    """Return a line of CSV: what has parts is JSON in its cell. A record is never longer than its line."""
+    """Return a line as CSV. Objects and arrays are JSON in their cells. No record contains a line break."""
     return _row([_cell(getattr(line, field.name), field) for field in msgspec.structs.fields(line)])
 
 
 def _row(cells: Sequence[str]) -> bytes:
-    written = io.StringIO()
-    csv.writer(written, lineterminator="\r\n").writerow(cells)
-    return written.getvalue().encode()
+    output = io.StringIO()
+    csv.writer(output, lineterminator="\r\n").writerow(cells)
+    return output.getvalue().encode()
 
 
 def _cell(value: Any, field: structs.FieldInfo) -> str:
@@ -250,7 +250,7 @@ def _text(cell: str) -> str:
     try:
         return msgspec.json.decode(cell, type=str)
     except msgspec.DecodeError:
-        raise ValueError(f"must be a string, or JSON where it begins with a quote (got {cell[:64]!r})") from None
+        raise ValueError(f"must be a string, or JSON if it begins with a quote (got {cell[:64]!r})") from None
 
 
 def _json(cell: str) -> Any:
@@ -262,18 +262,18 @@ def _json(cell: str) -> Any:
 
 @cache
 def columns_of(kind: str) -> Columns:
-    """Return the columns of a CSV file of a kind."""
+    """Return the columns of a CSV file with lines of a kind."""
     fields = msgspec.structs.fields(LINES[kind])
     readers = {field.encode_name: _text if _is_text(inspect.type_info(field.type)) else _json for field in fields}
     return Columns(readers, {}, required=[field.encode_name for field in fields if field.required])
 
 
-def _is_text(of: inspect.Type) -> bool:
-    if isinstance(of, inspect.Metadata):
-        return _is_text(of.type)
-    if isinstance(of, inspect.UnionType):
-        return any(map(_is_text, of.types))
-    return isinstance(of, _TEXTS)
+def _is_text(type_: inspect.Type) -> bool:
+    if isinstance(type_, inspect.Metadata):
+        return _is_text(type_.type)
+    if isinstance(type_, inspect.UnionType):
+        return any(map(_is_text, type_.types))
+    return isinstance(type_, _TEXTS)
 
 
 MECHANICS.follow(_follow_mechanics)
