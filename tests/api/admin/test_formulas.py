@@ -25,7 +25,7 @@ REFUSED = [
     (
         campaign(triggers=[{"type": "p", "conditions": {"expression": 'd("2024-01-01").format("%Q")'}}]),
         "triggers[0].conditions.expression",
-        "is not a valid formula: format at character 17 cannot be worked out: format does not know %Q",
+        "is not a valid formula: format at character 17 cannot be evaluated: format does not know %Q",
     ),
     (
         campaign(effects=[{"type": "add_points", "config": {"amount": "count([0..9223372036854775807], true)"}}]),
@@ -100,7 +100,7 @@ def test_what_an_older_version_saved_is_out_of_force_alone_and_says_so(shop, ser
     asyncio.run(save_as_before())
     ok(shop.put("/v1/campaigns/g", json={"name": "Good"}))  # makes a version, which every process compiles
     reason = ok(shop.get("/v1/campaigns/f"))["outOfForce"]
-    assert "map at character 21 must not stand within another map" in reason
+    assert "map at character 21 must not be inside another map" in reason
     assert "outOfForce" not in ok(shop.get("/v1/campaigns/g"))
     assert act(shop, eventId="E2")["processed"]
     ok(shop.get("/v1/events/E2/explain"))

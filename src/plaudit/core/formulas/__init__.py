@@ -1,7 +1,7 @@
-"""Formulas: the language that amounts, conditions and texts are written in. Its syntax follows ZEN expressions.
+"""Formulas: the language of computed amounts, conditions and texts. Its syntax follows ZEN expressions.
 
     source ──grammar──► tree of nodes ──compiling──► closures ──evaluation──► a value, or FormulaError
 
-Everything has a bound. What can be checked on saving is: length, size, nesting, ranges, patterns, names of functions.
-The rest (lists, texts, steps) is counted while a formula is evaluated. docs/reference/formulas.md has the language.
+Everything is bounded. Length, size, nesting, ranges, patterns and function names are checked on saving. Lists, texts and
+steps are checked during evaluation. docs/reference/formulas.md describes the language.
 """

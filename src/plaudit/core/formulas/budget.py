@@ -1,16 +1,16 @@
-"""The steps that one event may spend on formulas and patterns, so that no document can make it slow."""
+"""The number of steps that one event can spend on formulas and patterns, so no document can make it slow."""
 
 from .limits import EVENT_STEPS_MAX, FormulaError
 
 
 class BudgetSpent(FormulaError):
-    """An event has spent its steps: every later formula or pattern is refused."""
+    """The event has spent its steps, so every later formula or pattern is refused."""
 
 
 class Budget:
-    """A counter of steps for one decision, shared by the event and all that follows from it.
+    """A counter of steps for one decision, shared by the event and the events that it causes.
 
-    `refused` counts the refusals: what depends on them was not evaluated.
+    `refused` counts the evaluations that were refused for lack of steps.
     """
 
     __slots__ = ("left", "most", "refused")
@@ -21,7 +21,7 @@ class Budget:
         self.refused = 0
 
     def spend(self, steps: int) -> None:
-        """Count steps before they are done. Raise BudgetSpent if they exceed the budget, then and ever after."""
+        """Count steps before doing them. Raise BudgetSpent if they exceed the budget, now and at every later call."""
         self.left -= steps
         if self.left < 0:
             self.refused += 1
@@ -29,5 +29,5 @@ class Budget:
 
     @property
     def problem(self) -> str:
-        """Return the reason for refusals."""
+        """Return the sentence for refusals."""
         return f"the event has used up its {self.most:,} steps"

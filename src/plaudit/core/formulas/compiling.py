@@ -1,4 +1,4 @@
-"""Compile trees to closures: each node becomes a function once, and reports its errors then."""
+"""Compile a tree to closures: each node becomes a function, and its errors are reported when it is compiled."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from .limits import DATE_STEPS, POWER_STEPS, FormulaError
 from .loops import LOOPS, Items, items_of_list, items_of_range
 from .numbers import negate, number_from
 from .operations import OPERATIONS, among, child, sliced, within
-from .parts import Instruction, carried, everything, looked, of_two, the_item, truth
+from .parts import Instruction, carried, everything, of_two, searched, the_item, truth
 from .values import Date, Run, as_text, joined, number, read, same, text
 
 _PATTERNS: dict[str, Callable[[Pattern, str], Any]] = {"matches": Pattern.search, "extract": Pattern.groups}
@@ -24,22 +24,22 @@ _SOME_DATE = Date(datetime(2026, 1, 15, tzinfo=UTC))
 
 
 def compile_tree(tree: Branch) -> Instruction:
-    """Return the closure of a formula. Raises FormulaError, with the position, for what cannot be used."""
+    """Return the closure of a formula. Raise FormulaError, with the position, if it is invalid."""
     part, size = _Compiler().part(tree), _size(tree)
 
     def value(run: Run) -> Any:
-        run.spend(size)  # each part once; what is applied to the items of a list counts again there
+        run.spend(size)  # a step for each part; loops over lists count their parts again, for each item
         return part(run)
 
     return value
 
 
 class _Compiler:
-    """The compiler of one formula. `_aliases` are the items' names in the enclosing closures; None: without one."""
+    """The compiler of one formula."""
 
     def __init__(self) -> None:
-        self._aliases: list[str | None] = []
-        self._fixed: list[Instruction] = []  # the parts that are the same for every run
+        self._aliases: list[str | None] = []  # the names for the items of the enclosing loops; None: no name
+        self._fixed: list[Instruction] = []  # the parts with a constant value
 
     def part(self, tree: Branch | Token | None) -> Instruction:
         assert isinstance(tree, Tree)
@@ -79,7 +79,7 @@ class _Compiler:
 
     def _item(self, tree: Branch) -> Instruction:
         if not self._aliases:
-            raise FormulaError(f"# {at(tree)} is the item of a list, and can stand only in map, filter and the like")
+            raise FormulaError(f"# {at(tree)} is the item of a list: use it only in map, filter and similar functions")
         return the_item
 
     def _list(self, tree: Branch) -> Instruction:
@@ -102,8 +102,8 @@ class _Compiler:
         whole, name = self.part(tree.children[0]), str(tree.children[1])
 
         def value(run: Run) -> Any:
-            found = whole(run)
-            return read(found.get(name)) if found.__class__ is dict else None
+            container = whole(run)
+            return read(container.get(name)) if container.__class__ is dict else None
 
         return value
 
@@ -112,10 +112,10 @@ class _Compiler:
         return lambda run: child(whole(run), key(run))
 
     def _slice(self, tree: Branch) -> Instruction:
-        whole, first, _, last = tree.children
-        of = self.part(whole)
+        source, first, _, last = tree.children
+        whole = self.part(source)
         ends = [self.part(end) if isinstance(end, Tree) else self._constant(None) for end in (first, last)]
-        return lambda run: sliced(run, of(run), ends[0](run), ends[1](run))
+        return lambda run: sliced(run, whole(run), ends[0](run), ends[1](run))
 
     # Operators
 
@@ -134,12 +134,12 @@ class _Compiler:
         last = len(parts) - 1
 
         def value(run: Run) -> Any:
-            found: Any = None
+            result: Any = None
             for place, part in enumerate(parts):
-                found = part(run)
-                if place < last and truth(found, word) is until:
+                result = part(run)
+                if place < last and truth(result, word) is until:
                     return until
-            return found
+            return result
 
         return value
 
@@ -157,12 +157,12 @@ class _Compiler:
         parts = self._parts(tree)
 
         def value(run: Run) -> Any:
-            found: Any = None
+            result: Any = None
             for part in parts:
-                found = part(run)
-                if found is not None:
-                    return found
-            return found
+                result = part(run)
+                if result is not None:
+                    return result
+            return result
 
         return value
 
@@ -186,7 +186,7 @@ class _Compiler:
         return self._chain(tree)
 
     def _chain(self, tree: Branch) -> Instruction:
-        """Return operators of one strength, from left to right. Many are a loop: calls in calls would go too deep."""
+        """Compile operators of equal precedence, from left to right, as a loop, because nested calls would go too deep."""
         first = self.part(tree.children[0])
         signs = cast("list[Token]", tree.children[1::2])
         operands = cast("list[Branch]", tree.children[2::2])
@@ -195,11 +195,11 @@ class _Compiler:
         steps = [self._operated(carried, sign, operand) for sign, operand in zip(signs, operands, strict=True)]
 
         def value(run: Run) -> Any:
-            found = first(run)
-            for step in steps:  # which reads what is carried before anything else
-                run.carried = found
-                found = step(run)
-            return found
+            result = first(run)
+            for step in steps:  # a step reads `run.carried` before anything else can change it
+                run.carried = result
+                result = step(run)
+            return result
 
         return value
 
@@ -232,32 +232,35 @@ class _Compiler:
     # Calls
 
     def _call(self, tree: Branch) -> Instruction:
-        name, given = str(tree.children[0]), _branches(tree)
+        name, arguments = str(tree.children[0]), _branches(tree)
         if name in IMPURE:
             raise FormulaError(
                 f"'{name}' {at(tree)} is not allowed: a formula must give the same result every time. "
                 "Use event.timestamp, or d(…) with a fixed time"
             )
         if name in LOOPS:
-            return self._loop(name, tree, given)
+            return self._loop(name, tree, arguments)
         if name in _PATTERNS:
-            return self._pattern(name, tree, given)
+            return self._pattern(name, tree, arguments)
         function = FUNCTIONS.get(name)
         if function is None:
             raise FormulaError(f"'{name}' {at(tree)} is not a function")
-        if name == "d" and not given:
+        if name == "d" and not arguments:
             raise FormulaError(
                 f"'d()' {at(tree)} is not allowed: a formula must give the same result every time. "
                 "Use event.timestamp, or d(…) with a fixed time"
             )
-        _check_count(name, tree, given, function.least, function.most)
+        _check_count(name, tree, arguments, function.least, function.most)
         return self._called(
-            cast("Token", tree.children[0]), function.call, [self.part(branch) for branch in given], dated=name == "d"
+            cast("Token", tree.children[0]),
+            function.call,
+            [self.part(branch) for branch in arguments],
+            dated=name == "d",
         )
 
     def _method(self, tree: Branch) -> Instruction:
         word = cast("Token", tree.children[1])
-        name, given = str(word), _branches(tree)[1:]
+        name, arguments = str(word), _branches(tree)[1:]
         if name in IMPURE_METHODS:
             raise FormulaError(
                 f"'{name}' {at(word)} is not allowed: a formula must give the same result every time. "
@@ -266,9 +269,9 @@ class _Compiler:
         if name not in METHODS:
             raise FormulaError(f"'{name}' {at(word)} is not a method of dates")
         least, most, function = METHODS[name]
-        _check_count(name, tree, given, least, most)
-        parts = [self.part(branch) for branch in (tree.children[0], *given)]
-        if given and self._are_fixed(parts[1:]):  # a unit, a format or a time zone that is wrong is so for every date
+        _check_count(name, tree, arguments, least, most)
+        parts = [self.part(branch) for branch in (tree.children[0], *arguments)]
+        if arguments and self._are_fixed(parts[1:]):  # check a constant unit, format or time zone with any date
             _checked(word, lambda: function(Run({}), _SOME_DATE, *[part(Run({})) for part in parts[1:]]))
         return self._called(word, method_of(name, function), parts, dated=True)
 
@@ -276,16 +279,16 @@ class _Compiler:
         self, where: Token, function: Callable[..., Any], parts: list[Instruction], *, dated: bool
     ) -> Instruction:
         cost = DATE_STEPS if dated else 0
-        if self._are_fixed(parts):  # d("2026-01-01"): once is enough
+        if self._are_fixed(parts):  # such as d("2026-01-01"): evaluate it once, now
             return self._constant(_checked(where, lambda: function(Run({}), *[part(Run({})) for part in parts])))
 
         def value(run: Run) -> Any:
-            found = [part(run) for part in parts]
-            for item in found:
-                run.spend_on(item)
+            arguments = [part(run) for part in parts]
+            for argument in arguments:
+                run.spend_on(argument)
             if cost:
                 run.spend(cost)
-            return function(run, *found)
+            return function(run, *arguments)
 
         return value
 
@@ -297,11 +300,11 @@ class _Compiler:
         return self._fixed[-1]
 
     def _aliased(self, tree: Branch) -> Instruction:
-        raise FormulaError(f"'as' {at(tree)} can stand only in map, filter and the like")
+        raise FormulaError(f"'as' {at(tree)} is allowed only in map, filter and similar functions")
 
-    def _pattern(self, name: str, tree: Branch, given: list[Branch]) -> Instruction:
-        _check_count(name, tree, given, 2, 2)
-        whole, literal = given
+    def _pattern(self, name: str, tree: Branch, arguments: list[Branch]) -> Instruction:
+        _check_count(name, tree, arguments, 2, 2)
+        whole, literal = arguments
         if literal.data != "text":
             raise FormulaError(f"the pattern of {name} {at(tree)} must be a string in quotation marks")
         source = str(literal.children[0])[1:-1]
@@ -309,14 +312,14 @@ class _Compiler:
             pattern = Pattern(source, with_groups=name == "extract")
         except PatternError as problem:
             raise FormulaError(f"the pattern {at(literal)} {problem}") from None
-        part, look = self.part(whole), _PATTERNS[name]
-        return lambda run: looked(run, pattern, look, pattern.fitting(text(part(run), name)))
+        part, search = self.part(whole), _PATTERNS[name]
+        return lambda run: searched(run, pattern, search, pattern.fitting(text(part(run), name)))
 
-    def _loop(self, name: str, tree: Branch, given: list[Branch]) -> Instruction:
+    def _loop(self, name: str, tree: Branch, arguments: list[Branch]) -> Instruction:
         if self._aliases:
-            raise FormulaError(f"{name} {at(tree)} must not stand within another map, filter or the like")
-        _check_count(name, tree, given, 2, 2)
-        source, body = given
+            raise FormulaError(f"{name} {at(tree)} must not be inside another map, filter or similar function")
+        _check_count(name, tree, arguments, 2, 2)
+        source, body = arguments
         alias: str | None = None
         if source.data == "aliased":
             alias = str(source.children[2])
@@ -329,13 +332,13 @@ class _Compiler:
         loop = LOOPS[name]
 
         def value(run: Run) -> Any:
-            found = over(run)
-            run.spend(len(found) * size)
-            before = run.item
+            items = over(run)
+            run.spend(len(items) * size)
+            outer_item = run.item
             try:
-                return loop(run, found, item)
+                return loop(run, items, item)
             finally:
-                run.item = before
+                run.item = outer_item
 
         return value
 
@@ -358,24 +361,24 @@ def _branches(tree: Branch) -> list[Branch]:
 
 
 def _literal(compiler: _Compiler, tree: Any) -> int:
-    """Return an end of a range that is gone through: an integer that stands there as such."""
+    """Return an end of a range to loop over, which must be an integer literal."""
     inner = tree.children[1] if tree.data == "signed" else tree
     if isinstance(inner, Tree) and inner.data == "number":
-        found = compiler.part(tree)(Run({}))
-        if isinstance(found, int):
-            return found
+        end = compiler.part(tree)(Run({}))
+        if isinstance(end, int):
+            return end
     raise FormulaError(f"the ends of the range {at(tree)} must be whole numbers: only after in can they be formulas")
 
 
 def _checked(where: Token, result: Callable[[], Any]) -> Any:
-    """Return what can be worked out on saving. Raises FormulaError with the position."""
+    """Return the result of a constant part. Raise FormulaError, with the position, if evaluating it fails."""
     try:
         return result()
     except FormulaError as problem:
-        raise FormulaError(f"{where} {at(where)} cannot be worked out: {problem}") from None
+        raise FormulaError(f"{where} {at(where)} cannot be evaluated: {problem}") from None
 
 
-def _check_count(name: str, tree: Branch, given: list[Branch], least: int, most: int) -> None:
-    if not least <= len(given) <= most:
-        wanted = str(least) if least == most else f"{least} to {most}"
-        raise FormulaError(f"{name} {at(tree)} needs {wanted} value{'s' if most != 1 else ''} (got {len(given)})")
+def _check_count(name: str, tree: Branch, arguments: list[Branch], least: int, most: int) -> None:
+    if not least <= len(arguments) <= most:
+        expected = str(least) if least == most else f"{least} to {most}"
+        raise FormulaError(f"{name} {at(tree)} needs {expected} value{'s' if most != 1 else ''} (got {len(arguments)})")

@@ -1,4 +1,4 @@
-"""Parsing of dates and durations such as `1d 5h` in formulas."""
+"""Date formats, and durations such as `1d 5h`, in formulas."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ _MONTHS = (
     "December",
 )  # fmt: skip
 
-# By the character after %: as in C, with English names, whatever the server's language.
+# By the character after %: as in C, with English names in any locale of the server.
 FORMATS: Mapping[str, Callable[[datetime], str]] = {
     "Y": lambda at: f"{at.year:04}",
     "y": lambda at: f"{at.year % 100:02}",
@@ -68,28 +68,30 @@ _LENGTH_TEXT_MAX = 60
 
 
 def duration_of(amount: Any, unit: Any = None) -> tuple[int, int, int]:
-    """Return a length of time as seconds, months and years: of a text such as `1d 5h`, or of a number and a unit."""
+    """Return a text such as `1d 5h`, or a number and a unit, as seconds, months and years."""
     if isinstance(amount, str) and unit is None:
         return _sum_of(_parts(amount))
-    found = UNITS.get(unit) if isinstance(unit, str) else None
-    if found is None:
+    unit_name = UNITS.get(unit) if isinstance(unit, str) else None
+    if unit_name is None:
         raise FormulaError("a length of time must be a string such as 1d 5h, or a number and a unit such as day")
     many = number(amount, "a length of time")
-    return _sum_of([(int(many * _SECONDS[found]), "second") if found in _SECONDS else (int(many), found)])
+    if unit_name in _SECONDS:
+        return _sum_of([(int(many * _SECONDS[unit_name]), "second")])
+    return _sum_of([(int(many), unit_name)])
 
 
 def _parts(amount: str) -> list[tuple[int, str]]:
-    found: list[tuple[int, str]] = []
-    place = 0
-    while place < len(amount) <= _LENGTH_TEXT_MAX:
-        part = _PART.match(amount, place)
+    parts: list[tuple[int, str]] = []
+    index = 0
+    while index < len(amount) <= _LENGTH_TEXT_MAX:
+        part = _PART.match(amount, index)
         if part is None or part.group(2) not in UNITS:
             break
-        found.append((int(part.group(1)), UNITS[part.group(2)]))
-        place = part.end()
-    if not found or place < len(amount):
+        parts.append((int(part.group(1)), UNITS[part.group(2)]))
+        index = part.end()
+    if not parts or index < len(amount):
         raise FormulaError("a length of time must be a string such as 1d 5h")
-    return found
+    return parts
 
 
 def _sum_of(parts: list[tuple[int, str]]) -> tuple[int, int, int]:

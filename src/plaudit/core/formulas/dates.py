@@ -1,7 +1,7 @@
-"""Dates of formulas: `d(…)` and its methods. A date is an instant in a time zone, UTC unless another is named.
+"""Dates in formulas: `d(…)` and its methods. A date is an instant in a time zone, by default UTC.
 
-What is no date is an invalid one: `isValid()` tells, its parts are null, and what is made of it is invalid too. Nothing
-here knows the present.
+A value that is not a date becomes an invalid date: `isValid()` is false, its parts are null, and dates computed from it
+are invalid too. Nothing here reads the current time.
 """
 
 from calendar import monthrange
@@ -25,9 +25,9 @@ _MONTHS = {"year": 12, "quarter": 3, "month": 1}
 
 
 def date_of(value: Any, time_zone: tzinfo = UTC) -> Date:
-    """Return the date that a text, a number of milliseconds since 1970 or a date is.
+    """Return a text, a number of milliseconds since 1970, or a date as a date.
 
-    A text with an offset names an instant; one without is the local time in the time zone.
+    A text with an offset is an instant; a text without one is a local time in the time zone.
     """
     if isinstance(value, Date):
         return value
@@ -46,13 +46,13 @@ def _parsed(value: str, time_zone: tzinfo) -> datetime | None:
         if len(value) == len(datetime(2000, 1, 1).strftime(form)):  # noqa: DTZ001
             return datetime.strptime(value, form).replace(tzinfo=time_zone)
     if len(value) > 10 and value[10] in "Tt ":
-        found = datetime.fromisoformat(value.upper())
-        return found.astimezone(time_zone) if found.tzinfo else found.replace(tzinfo=time_zone)
+        time = datetime.fromisoformat(value.upper())
+        return time.astimezone(time_zone) if time.tzinfo else time.replace(tzinfo=time_zone)
     return None
 
 
 def time_zone_of(name: Any) -> tzinfo:
-    """Return the time zone of an IANA name. Raises FormulaError."""
+    """Return the time zone with an IANA name. Raise FormulaError if it does not exist."""
     try:
         return zone(text(name, "a time zone"))
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -60,12 +60,12 @@ def time_zone_of(name: Any) -> tzinfo:
 
 
 def date(_: Run, value: Any, time_zone: Any = None) -> Date:
-    """Return a date."""
+    """Return a value as a date: the function `d`."""
     return date_of(value, UTC if time_zone is None else time_zone_of(time_zone))
 
 
 def _with(change: Callable[..., datetime]) -> Callable[..., Date]:
-    """Return a method for a change: an invalid date stays invalid, and a date outside the calendar becomes invalid."""
+    """Return the method for a change. An invalid date stays invalid; a result outside the calendar becomes invalid."""
 
     def method(_: Run, this: Date, *arguments: Any) -> Date:
         if this.at is None:
@@ -97,10 +97,10 @@ def _by_months(at: datetime, months: int) -> datetime:
 
 
 def _unit(value: Any) -> str:
-    found = UNITS.get(text(value, "a unit of time"))
-    if found is None:
+    unit = UNITS.get(text(value, "a unit of time"))
+    if unit is None:
         raise FormulaError("a unit of time must be second, minute, hour, day, week, month, quarter or year")
-    return found
+    return unit
 
 
 def _start(at: datetime, unit_name: Any) -> datetime:
@@ -144,8 +144,8 @@ def _end(at: datetime, unit_name: Any) -> datetime:
 
 def _set(at: datetime, unit_name: Any, value: Any) -> datetime:
     unit = _unit(unit_name)
-    found = integer(value, "set")
-    return at if unit in ("week", "quarter") else at.replace(**{unit: found})  # pyright: ignore[reportArgumentType]
+    number = integer(value, "set")
+    return at if unit in ("week", "quarter") else at.replace(**{unit: number})  # pyright: ignore[reportArgumentType]
 
 
 def _tz(at: datetime, name: Any) -> datetime:
@@ -160,21 +160,21 @@ def _format(run: Run, this: Date, form: Any = None) -> str:
         return f"{at.replace(tzinfo=None, microsecond=0)} {at.tzname()}"
     pieces = text(form, "format").split("%")
     run.spend(len(pieces))
-    found = [pieces[0]]
+    texts = [pieces[0]]
     after_percent = False
     for piece in pieces[1:]:
         if after_percent:  # the second of %%
-            found.append("%" + piece)
+            texts.append("%" + piece)
             after_percent = False
         elif not piece:
             after_percent = True
         elif piece[0] in FORMATS:
-            found += [FORMATS[piece[0]](at), piece[1:]]
+            texts += [FORMATS[piece[0]](at), piece[1:]]
         else:
             raise FormulaError(f"format does not know %{piece[0]}")
     if after_percent:
         raise FormulaError("format ends with a single %")
-    return joined(run, found)
+    return joined(run, texts)
 
 
 def _diff(_: Run, this: Date, other: Any, unit_name: Any = None) -> Number | None:
@@ -188,7 +188,7 @@ def _diff(_: Run, this: Date, other: Any, unit_name: Any = None) -> Number | Non
     if unit in _MONTHS:
         months = _months_between(this.at, that.at)
         return _toward_zero(months, _MONTHS[unit])
-    if unit in ("week", "day"):  # days of the calendar: a day on which the clocks change is one
+    if unit in ("week", "day"):  # calendar days: a day on which the clocks change is also one day
         milliseconds += _milliseconds((this.at.utcoffset() or _NO_TIME) - (that.at.utcoffset() or _NO_TIME))
     return _toward_zero(milliseconds, _MILLISECONDS[unit])
 
@@ -205,7 +205,7 @@ def _toward_zero(amount: int, unit: int) -> int:
 
 
 def _months_between(a: datetime, b: datetime) -> int:
-    """Return the whole calendar months from b to a; the last day of a month is a month after any later day."""
+    """Return the whole calendar months from b to a. If a month lacks the day of b, its last day completes the month."""
     if a.astimezone(UTC) < b.astimezone(UTC):
         return -_months_between(b, a)
     months = (a.year - b.year) * 12 + a.month - b.month
@@ -256,7 +256,7 @@ def _zone_name(at: datetime) -> str:
     return getattr(at.tzinfo, "key", None) or at.tzname() or "UTC"
 
 
-# By name: how many arguments at least and at most, and the function, which is given the date first.
+# By name: the least and the most arguments, and the function, whose first argument is the date.
 METHODS: dict[str, tuple[int, int, Callable[..., Any]]] = {
     "add": (1, 2, _with(_moved(1))),
     "sub": (1, 2, _with(_moved(-1))),
@@ -289,7 +289,7 @@ METHODS: dict[str, tuple[int, int, Callable[..., Any]]] = {
 
 
 def method_of(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method that refuses to be called on what is no date."""
+    """Return a method that raises FormulaError if its object is not a date."""
 
     def call(run: Run, this: Any, *arguments: Any) -> Any:
         if not isinstance(this, Date):

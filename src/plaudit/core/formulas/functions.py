@@ -42,35 +42,35 @@ class Function(Struct, frozen=True):
 
 
 def length(run: Run, value: Any) -> int:
-    """Return how many characters a text has, or items a list."""
+    """Return the number of characters of a text, or of items of a list."""
     return len(value) if isinstance(value, str) else len(items(run, value, "len"))
 
 
 def contains(run: Run, whole: Any, part: Any) -> bool:
-    """Return whether a text has a part, or a list an item."""
+    """Return whether a text contains a part, or a list an item."""
     if isinstance(whole, str):
         return text(part, "contains") in bounded_text(whole)
     return any(same(read(item), part) for item in items(run, whole, "contains"))
 
 
 def flatten(run: Run, value: Any) -> list[Any]:
-    """Return a list with the items of the lists in it, one level."""
-    found: list[Any] = []
+    """Return a list in which each list is replaced by its items, one level deep."""
+    flat: list[Any] = []
     for item in items(run, value, "flatten"):
-        found += items(run, item, "flatten") if isinstance(item, list) else [item]
-        bounded_list(found)
-    return found
+        flat += items(run, item, "flatten") if isinstance(item, list) else [item]
+        bounded_list(flat)
+    return flat
 
 
 def merge(run: Run, value: Any) -> Any:
-    """Return lists one after the other, or objects into one, where the later wins."""
+    """Join lists, or merge objects, in which later values win."""
     parts = [item for item in items(run, value, "merge") if item is not None]
     if parts and isinstance(parts[0], list):
-        found: list[Any] = []
+        joined: list[Any] = []
         for part in parts:
-            found += items(run, part, "merge")
-            bounded_list(found)
-        return found
+            joined += items(run, part, "merge")
+            bounded_list(joined)
+        return joined
     merged: Object = {}
     for part in parts:
         merged |= _object(run, part, "merge")
@@ -78,7 +78,7 @@ def merge(run: Run, value: Any) -> Any:
 
 
 def merge_deep(run: Run, value: Any) -> Object:
-    """Return objects made into one, and the objects and lists in them too."""
+    """Merge objects, and also the objects and lists in them."""
     parts = [_object(run, item, "mergeDeep") for item in items(run, value, "mergeDeep") if item is not None]
     return reduce(lambda base, patch: _merged(run, base, patch, _MERGE_DEPTH_MAX), parts, {})
 
@@ -89,10 +89,10 @@ def _merged(run: Run, base: Any, patch: Any, depth: int) -> Any:
     if isinstance(base, dict) and isinstance(patch, dict):
         base, patch = cast("Object", base), cast("Object", patch)
         run.spend(len(base) + len(patch))
-        found = dict(base)
+        merged = dict(base)
         for key, value in patch.items():
-            found[key] = _merged(run, base[key], value, depth - 1) if key in base else value
-        return found
+            merged[key] = _merged(run, base[key], value, depth - 1) if key in base else value
+        return merged
     if isinstance(base, list) and isinstance(patch, list):
         return bounded_list(items(run, base, "mergeDeep") + items(run, patch, "mergeDeep"))
     return patch
@@ -101,36 +101,36 @@ def _merged(run: Run, base: Any, patch: Any, depth: int) -> Any:
 def _object(run: Run, value: Any, what: str) -> Object:
     if not isinstance(value, dict):
         raise FormulaError(f"{what} needs an object (got {kind_of(value)})")
-    found = cast("Object", value)
-    run.spend(len(found))
-    return found
+    as_object = cast("Object", value)
+    run.spend(len(as_object))
+    return as_object
 
 
 def split(run: Run, whole: Any, separator: Any) -> list[str]:
-    """Return a text as a list, divided at each separator."""
+    """Return the parts of a text between separators."""
     whole, separator = text(whole, "split"), text(separator, "split")
-    found = ["", *whole, ""] if separator == "" else whole.split(separator)
-    run.spend(len(found))
-    return bounded_list(cast("list[Any]", found))
+    parts = ["", *whole, ""] if separator == "" else whole.split(separator)
+    run.spend(len(parts))
+    return bounded_list(cast("list[Any]", parts))
 
 
-def fuzzy(run: Run, value: Any, wanted: Any) -> Any:
-    """Return how alike two texts are, from 0 to 1; for a list of texts, a list."""
+def fuzzy(run: Run, value: Any, expected: Any) -> Any:
+    """Return the similarity of two texts, from 0 to 1; for a list of texts, the similarity of each."""
     if isinstance(value, list):
-        return [likeness(run, item, wanted) for item in items(run, value, "fuzzyMatch")]
-    return likeness(run, value, wanted)
+        return [likeness(run, item, expected) for item in items(run, value, "fuzzyMatch")]
+    return likeness(run, value, expected)
 
 
 def _extreme(choose: Callable[..., Any], what: str) -> Callable[[Run, Any], Any]:
     def call(run: Run, value: Any) -> Any:
-        found = [read(item) for item in items(run, value, what)]
-        if not found:
+        values = [read(item) for item in items(run, value, what)]
+        if not values:
             raise FormulaError(f"{what} needs an array with items")
-        if isinstance(found[0], Date):
-            if not all(isinstance(item, Date) for item in found):
+        if isinstance(values[0], Date):
+            if not all(isinstance(item, Date) for item in values):
                 raise FormulaError(f"{what} needs numbers only, or dates only")
-            return choose(found, key=Date.instant)
-        return choose([number(item, what) for item in found])
+            return choose(values, key=Date.instant)
+        return choose([number(item, what) for item in values])
 
     return call
 
@@ -142,23 +142,23 @@ def total(run: Run, value: Any) -> Number:
 
 def average(run: Run, value: Any) -> Number | None:
     """Return the mean of a list of numbers."""
-    found = numbers(run, value, "avg")
-    if not found:
+    terms = numbers(run, value, "avg")
+    if not terms:
         raise FormulaError("avg needs an array with items")
-    return exact.divide(reduce(exact.add, found, 0), len(found))
+    return exact.divide(reduce(exact.add, terms, 0), len(terms))
 
 
 def median(run: Run, value: Any) -> Number | None:
-    """Return the number in the middle of a list of numbers, or the mean of the two there."""
-    found = sorted(numbers(run, value, "median"))
-    if not found:
+    """Return the middle one of the sorted numbers, or the mean of the middle two."""
+    ordered = sorted(numbers(run, value, "median"))
+    if not ordered:
         raise FormulaError("median needs an array with items")
-    middle = len(found) // 2
-    return found[middle] if len(found) % 2 else exact.divide(exact.add(found[middle - 1], found[middle]), 2)
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else exact.divide(exact.add(ordered[middle - 1], ordered[middle]), 2)
 
 
 def mode(run: Run, value: Any) -> Number:
-    """Return the number that is most often in a list; of several, the greatest."""
+    """Return the most frequent number of a list; ties: the greatest."""
     counts = Counter(numbers(run, value, "mode"))
     if not counts:
         raise FormulaError("mode needs an array with items")
@@ -166,29 +166,29 @@ def mode(run: Run, value: Any) -> Number:
 
 
 def rounded(_: Run, value: Any, places: Any = 0) -> Number:
-    """Return a number with so many decimal places; halves go away from zero."""
+    """Round a number to so many decimal places; halves are rounded away from zero."""
     return exact.rounded(number(value, "round"), integer(places, "round"))
 
 
 def truncated(_: Run, value: Any, places: Any = 0) -> Number:
-    """Return a number without what is beyond so many decimal places."""
+    """Cut a number off after so many decimal places."""
     return exact.rounded(number(value, "trunc"), integer(places, "trunc"), ROUND_DOWN)
 
 
 def to_number(_: Run, value: Any) -> Number:
-    """Return a number out of a number, a text, or true (1) and false (0)."""
+    """Convert a number, a text, true (1) or false (0) to a number."""
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, str):
-        found = exact.number_from(value)
-        if found is None:
+        converted = exact.number_from(value)
+        if converted is None:
             raise FormulaError("number needs a string that is a number")
-        return found
+        return converted
     return number(value, "number")
 
 
 def to_text(_: Run, value: Any) -> str:
-    """Return a text out of null, true, false, a number or a text."""
+    """Convert null, true, false, a number or a text to a text."""
     return as_text(value)
 
 
@@ -198,29 +198,29 @@ def type_name(_: Run, value: Any) -> str:
 
 
 def is_numeric(_: Run, value: Any) -> bool:
-    """Return whether a value is a number, or a text that is one."""
+    """Return whether a value is a number, or the text of one."""
     if isinstance(value, str):
         try:
             return exact.number_from(value) is not None
-        except NumberTooLarge:  # it is none that could be reckoned with
+        except NumberTooLarge:  # formulas cannot compute with it
             return False
     return kind_of(value) == "number"
 
 
 def to_bool(_: Run, value: Any) -> bool:
-    """Return true for true, "true", numbers but 0, lists, objects and dates."""
+    """Return true for true, "true", numbers other than 0, lists, objects and dates."""
     return value.strip() == "true" if isinstance(value, str) else value not in (None, False, 0)
 
 
 def keys(run: Run, value: Any) -> list[Any]:
-    """Return the names in an object; the places of a list, from 0."""
+    """Return the keys of an object, or the indexes of a list."""
     if isinstance(value, list):
         return list(range(len(items(run, value, "keys"))))
     return bounded_list(list(_object(run, value, "keys")))
 
 
 def values(run: Run, value: Any) -> list[Any]:
-    """Return the values in an object."""
+    """Return the values of an object."""
     return bounded_list(list(_object(run, value, "values").values()))
 
 
@@ -270,7 +270,7 @@ FUNCTIONS: dict[str, Function] = {
     "d": Function(1, 2, date),
 }
 
-# What a formula cannot have, because its result would depend on when it is evaluated, or on chance.
+# Functions of ZEN that are not allowed, because their results depend on the time of evaluation, or are random.
 IMPURE = frozenset(
     [
         "rand",

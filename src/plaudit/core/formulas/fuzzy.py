@@ -7,9 +7,9 @@ from .numbers import Number, divide
 from .values import Run, text
 
 
-def likeness(run: Run, value: Any, wanted: Any) -> Number | None:
-    """Return 1 for equal texts, 0 for texts that have nothing in common."""
-    a, b = text(value, "fuzzyMatch"), text(wanted, "fuzzyMatch")
+def likeness(run: Run, value: Any, expected: Any) -> Number | None:
+    """Return the similarity of two texts: 1 if they are equal, 0 if they have nothing in common."""
+    a, b = text(value, "fuzzyMatch"), text(expected, "fuzzyMatch")
     if max(len(a), len(b)) > FUZZY_TEXT_MAX:
         raise FormulaError(f"fuzzyMatch compares texts of at most {FUZZY_TEXT_MAX} characters")
     if not a and not b:

@@ -1,4 +1,4 @@
-"""The grammar of formulas, and the parser: a text to a tree, or a FormulaError that names the position."""
+"""The grammar and the parser of formulas: a text becomes a tree, or a FormulaError with the position."""
 
 from functools import lru_cache
 from typing import Any, cast
@@ -10,7 +10,7 @@ from .limits import DEPTH_MAX, SOURCE_MAX, FormulaError
 
 Branch = Tree[Token]
 
-# From the loosest operator to the tightest. A chain of one kind is one node, so that a long sum is not a deep one.
+# From the lowest precedence to the highest. A chain of equal operators is one node, so a long sum is not nested deeply.
 GRAMMAR = r"""
 start: expression
 
@@ -77,7 +77,7 @@ TEMPLATE_TEXT.5: /(?:[^`$]|\$(?!\{))+/
 %ignore /[ \t\r\n]+/
 """
 
-# What a reader calls the tokens that have no single spelling.
+# The names of tokens in error messages.
 _SPELLINGS = {
     "NAME": "a name", "NUMBER": "a number", "TEXT": "a string", "SIGN": "+ or -", "TIMES": "*, / or %",
     "COMPARE": "a comparison", "TEMPLATE_TEXT": "text", "$END": "the end", "OR": "or", "AND": "and", "NOT": "not",
@@ -93,7 +93,7 @@ def _parser() -> Lark:
 
 
 def parse(source: str) -> Branch:
-    """Return the tree of a formula. Raises FormulaError, with the position, for what is none or passes a bound."""
+    """Return the tree of a formula. Raise FormulaError, with the position, if it is invalid or exceeds a bound."""
     if len(source) > SOURCE_MAX:
         raise FormulaError(f"it must be at most {SOURCE_MAX:,} characters (got {len(source):,})")
     if not source.strip():
@@ -109,13 +109,13 @@ def parse(source: str) -> Branch:
 
 
 def at(part: Branch | Token) -> str:
-    """Return where a part begins, as errors say it."""
+    """Return the position of a part, for error messages."""
     start = part.start_pos if isinstance(part, Token) else getattr(part.meta, "start_pos", None)
     return f"at character {(start or 0) + 1}"
 
 
 def _check_depth(tree: Branch) -> None:
-    """Check the tree's depth without recursion; only afterwards is recursion safe."""
+    """Check the tree's depth without recursion, which is safe only afterwards."""
     depths: dict[int, int] = {}
     for branch in tree.iter_subtrees():  # children before their parents
         inner = [depths[id(child)] for child in branch.children if isinstance(child, Tree)]
@@ -125,19 +125,19 @@ def _check_depth(tree: Branch) -> None:
 
 
 def _sentence(source: str, problem: UnexpectedInput) -> str:
-    """Return the mistake in words: what was found, and what was expected, if that is one thing or a closing bracket."""
+    """Return the message of a syntax error, with the expected token if there is only one or it is a bracket."""
     if isinstance(problem, UnexpectedToken) and problem.token.type == "$END":
-        return f"it ends too early{_wanted(problem)}"
-    place = problem.pos_in_stream or 0
-    found = source[place]
-    if isinstance(problem, UnexpectedToken) and problem.token.type != "TEMPLATE_TEXT":  # which any text is, in part
-        found = str(cast("Any", problem).token)
-    if found[0] in "'\"" and found[0] not in source[place + 1 :]:
-        return f"the text at character {place + 1} is not closed"
-    return f"unexpected {found!r} at character {place + 1}{_wanted(problem)}"
+        return f"it ends too early{_expected(problem)}"
+    index = problem.pos_in_stream or 0
+    token = source[index]
+    if isinstance(problem, UnexpectedToken) and problem.token.type != "TEMPLATE_TEXT":  # that can be any text
+        token = str(cast("Any", problem).token)
+    if token[0] in "'\"" and token[0] not in source[index + 1 :]:
+        return f"the text at character {index + 1} is not closed"
+    return f"unexpected {token!r} at character {index + 1}{_expected(problem)}"
 
 
-def _wanted(problem: UnexpectedInput) -> str:
+def _expected(problem: UnexpectedInput) -> str:
     accepted: Any = problem.accepts if isinstance(problem, UnexpectedToken) else None
     expected: set[str] = set(accepted or ())
     closing = [literal for literal in _CLOSING if literal in expected]

@@ -1,4 +1,4 @@
-"""The functions of formulas that apply a part to each item of a list: map, filter and others. They cannot be nested."""
+"""The functions that evaluate a part of a formula for each item of a list, such as map. They cannot be nested."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -11,24 +11,24 @@ Items = Callable[[Run], Sequence[Any]]
 
 
 def items_of_list(part: Instruction, name: str) -> Items:
-    """Return the items of a list that is found out when the formula is evaluated."""
+    """Return a function that evaluates to the items of a list."""
     return lambda run: items(run, part(run), name)
 
 
 def items_of_range(first: int, last: int, where: str) -> Items:
-    """Return the whole numbers of a range, which are not held in memory. Raises FormulaError when they are too many."""
-    found = range(first, last + 1)
+    """Return a function that returns the integers of a range. Raise FormulaError if there are too many."""
+    integers = range(first, last + 1)
     if last - first >= RANGE_MAX:
         raise FormulaError(f"the range {where} must have at most {RANGE_MAX:,} numbers")
-    return lambda _: found
+    return lambda _: integers
 
 
 def _is_true(run: Run, item: Any, instruction: Instruction) -> bool:
     run.item = read(item)
-    found = instruction(run)
-    if found is True or found is False:
-        return found
-    raise FormulaError(f"a condition on the items of an array must be true or false (got {kind_of(found)})")
+    result = instruction(run)
+    if result is True or result is False:
+        return result
+    raise FormulaError(f"a condition on the items of an array must be true or false (got {kind_of(result)})")
 
 
 def _value(run: Run, item: Any, instruction: Instruction) -> Any:
@@ -36,9 +36,9 @@ def _value(run: Run, item: Any, instruction: Instruction) -> Any:
     return instruction(run)
 
 
-def _flat(run: Run, found: Sequence[Any], instruction: Instruction) -> list[Any]:
+def _flat(run: Run, sequence: Sequence[Any], instruction: Instruction) -> list[Any]:
     flat: list[Any] = []
-    for item in found:
+    for item in sequence:
         value = _value(run, item, instruction)
         if isinstance(value, list):
             run.spend(len(cast("list[Any]", value)))

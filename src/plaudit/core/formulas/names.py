@@ -1,4 +1,4 @@
-"""The names that a formula uses, without evaluating it: `user.tags` of `count(user.tags) > 1`."""
+"""Find the names in a formula without evaluating it, such as `user.tags` in `count(user.tags) > 1`."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -9,16 +9,16 @@ from .grammar import Branch, parse
 from .limits import FormulaError
 
 
-@lru_cache(maxsize=8_192)  # a document is looked through several times on its way in
+@lru_cache(maxsize=8_192)  # the formulas of a document are searched several times before it is stored
 def fields_named(source: str) -> tuple[str, ...]:
-    """Return the dotted names in a formula. A text that is no formula names nothing, nor does a key with a dot in it."""
+    """Return the dotted names in a formula. An invalid formula has none, and keys that contain dots are left out."""
     try:
         tree = parse(source)
     except FormulaError:
         return ()
-    aliases = {str(item.children[-1]) for item in tree.find_data("aliased")}  # which stand for items of lists
-    found = dict.fromkeys(tuple(steps) for steps in _named(tree) if steps[0] not in aliases)
-    return tuple(".".join(steps) for steps in found if not any("." in step or "[" in step for step in steps))
+    aliases = {str(item.children[-1]) for item in tree.find_data("aliased")}  # these are items of lists, not fields
+    paths = dict.fromkeys(tuple(steps) for steps in _named(tree) if steps[0] not in aliases)
+    return tuple(".".join(steps) for steps in paths if not any("." in step or "[" in step for step in steps))
 
 
 def _named(tree: Branch) -> Iterator[list[str]]:
@@ -32,7 +32,7 @@ def _named(tree: Branch) -> Iterator[list[str]]:
 
 
 def _steps(tree: Branch | Token | None) -> list[str]:
-    """Return the names of `a.b["c"]`; of what is more than names, none."""
+    """Return the names of a path such as `a.b["c"]`, or [] for anything else."""
     if not isinstance(tree, Tree):
         return []
     if tree.data == "name":

@@ -1,4 +1,4 @@
-"""Numbers of formulas: integers and exact decimals of 28 digits, never floats. Others are refused."""
+"""Numbers in formulas: integers, and exact decimals of 28 digits; never floats. Numbers out of range are refused."""
 
 from decimal import (
     ROUND_CEILING,
@@ -16,7 +16,7 @@ from .limits import POWER_MAX, FormulaError, NumberTooLarge
 
 DIGITS = 28
 NUMBER_MAX = 10**DIGITS
-# `Underflow` is no mistake: a number that is too small to be written down is 0.
+# `Underflow` does not raise: a number that is too small becomes 0.
 _EXACT = Context(prec=DIGITS, Emax=DIGITS - 1, Emin=-DIGITS, traps=[InvalidOperation, DivisionByZero, Overflow])
 _TOO_LARGE = f"a number is beyond 10^{DIGITS}"
 
@@ -24,43 +24,43 @@ Number = int | Decimal
 
 
 def number_in(value: float | Decimal) -> Number:
-    """Return a number from outside. Raises FormulaError when it is beyond the range, infinite or not a number."""
+    """Return a JSON number as an exact one. Raise FormulaError if it is out of range, infinite or not a number."""
     if isinstance(value, int):
         if -NUMBER_MAX <= value <= NUMBER_MAX:
             return value
         raise NumberTooLarge(_TOO_LARGE)
-    try:  # a float counts as what it prints, which is what its sender wrote
-        found = _EXACT.create_decimal(repr(value) if isinstance(value, float) else value)
+    try:  # a float is taken as its decimal text, as its sender wrote it
+        exact = _EXACT.create_decimal(repr(value) if isinstance(value, float) else value)
     except Overflow:
         raise NumberTooLarge(_TOO_LARGE) from None
-    if not found.is_finite():
-        raise FormulaError("a number is infinite, or is none")
-    return found
+    if not exact.is_finite():
+        raise FormulaError("a number is infinite or not a number")
+    return exact
 
 
 def number_from(text: str) -> Number | None:
-    """Return the number that a text is, or None. Raises FormulaError when it is beyond the range."""
+    """Return the number that a text represents, or None. Raise FormulaError if it is out of range."""
     plain = text.strip()
     if len(plain) > 100 or not plain.isascii() or not plain.lstrip("+-")[:1].isdigit():
         return None
     try:
-        found = _EXACT.create_decimal(plain)
+        exact = _EXACT.create_decimal(plain)
     except Overflow:
         raise NumberTooLarge(_TOO_LARGE) from None
     except InvalidOperation:
         return None
-    return int(found) if found == found.to_integral_value() else found
+    return int(exact) if exact == exact.to_integral_value() else exact
 
 
 def number_out(value: Number) -> int | float:
-    """Return a number as JSON has it."""
+    """Return a number for JSON."""
     if isinstance(value, int):
         return value
     return int(value) if value == value.to_integral_value() else float(value)
 
 
 def number_text(value: Number) -> str:
-    """Return a number as it is written: without an exponent, without zeros at the end."""
+    """Return a number as a decimal text, without an exponent and without trailing zeros."""
     if isinstance(value, int):
         return str(value)
     text = format(value or Decimal(0), "f")  # 0 has no sign
@@ -89,7 +89,7 @@ def multiply(a: Number, b: Number) -> Number:
 
 
 def divide(a: Number, b: Number) -> Number | None:
-    """Return a / b, and None for a division by 0, which `??` can give a value of its own."""
+    """Return a / b, or None if b is 0, which `??` can replace."""
     if not b:
         return None
     if isinstance(a, int) and isinstance(b, int) and a % b == 0:
@@ -98,7 +98,7 @@ def divide(a: Number, b: Number) -> Number | None:
 
 
 def remainder(a: Number, b: Number) -> Number | None:
-    """Return what is left of a division, with the sign of a; None when it is by 0."""
+    """Return the remainder of a / b, with the sign of a, or None if b is 0."""
     if not b:
         return None
     if isinstance(a, int) and isinstance(b, int):
@@ -111,8 +111,8 @@ def power(a: Number, b: Number) -> Number:
     """Return a ^ b."""
     if abs(b) > POWER_MAX:
         raise FormulaError(f"an exponent is beyond {POWER_MAX:,}")
-    found = _checked(_EXACT.power, Decimal(a), Decimal(b))
-    return int(found) if isinstance(a, int) and isinstance(b, int) and b >= 0 else found
+    result = _checked(_EXACT.power, Decimal(a), Decimal(b))
+    return int(result) if isinstance(a, int) and isinstance(b, int) and b >= 0 else result
 
 
 def negate(a: Number) -> Number:
@@ -121,22 +121,22 @@ def negate(a: Number) -> Number:
 
 
 def floor(a: Number) -> int:
-    """Return the next integer down."""
+    """Return a rounded down to an integer."""
     return a if isinstance(a, int) else int(a.to_integral_value(ROUND_FLOOR))
 
 
 def ceil(a: Number) -> int:
-    """Return the next integer up."""
+    """Return a rounded up to an integer."""
     return a if isinstance(a, int) else int(a.to_integral_value(ROUND_CEILING))
 
 
 def rounded(a: Number, places: int, how: str = ROUND_HALF_UP) -> Number:
-    """Return a with so many decimal places; halves go away from zero."""
+    """Return a rounded to so many decimal places; by default, halves are rounded away from zero."""
     if isinstance(a, int) or places >= DIGITS:
         return a
     try:
         return a.quantize(Decimal(1).scaleb(-places), how, _EXACT)
-    except InvalidOperation:  # it has all its digits before the point, and none to round
+    except InvalidOperation:  # all its digits are before the decimal point, so nothing is to be rounded
         return a
 
 

@@ -1,4 +1,4 @@
-"""The operators of formulas, on two values."""
+"""The binary operators of formulas."""
 
 import operator
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def _ordered(holds: BinaryOperation, sign: str) -> tuple[BinaryOperation, Binary
     return holds, of_dates
 
 
-# By sign: what is done with two numbers, and with anything else.
+# By sign: the operation on two numbers, and the one on any other values.
 OPERATIONS: dict[str, tuple[BinaryOperation, BinaryOperation]] = {
     "+": (exact.add, _joined),
     "-": (exact.subtract, _no_numbers("-")),
@@ -49,7 +49,7 @@ OPERATIONS: dict[str, tuple[BinaryOperation, BinaryOperation]] = {
 
 
 def among(run: Run, value: Any, several: Any) -> bool:
-    """Return whether a value is an item of a list, or a text the name of a field of an object."""
+    """Return whether a value is an item of a list, or a text a key of an object."""
     if isinstance(several, dict) and isinstance(value, str):
         return value in several
     if isinstance(value, list | dict):
@@ -58,7 +58,7 @@ def among(run: Run, value: Any, several: Any) -> bool:
 
 
 def within(value: Any, low: Any, high: Any, *, from_low: bool, to_high: bool) -> bool:
-    """Return whether a number or a date is in a range, with its ends or without them."""
+    """Return whether a number or a date is in a range, which includes or excludes its ends."""
     kinds = {kind_of(item) for item in (value, low, high)}
     if kinds == {"date"}:
         value, low, high = value.instant(), low.instant(), high.instant()
@@ -68,25 +68,25 @@ def within(value: Any, low: Any, high: Any, *, from_low: bool, to_high: bool) ->
 
 
 def child(whole: Any, key: Any) -> Any:
-    """Return a field of an object by its name, or an item of a list or a character of a text by its place; else null."""
+    """Return the value of a key of an object, or an item of a list or a character of a text by its index, or null."""
     if isinstance(whole, dict):
         return read(cast("dict[str, Any]", whole).get(key)) if isinstance(key, str) else None
     if isinstance(whole, list | str) and key.__class__ in NUMBERS:
-        place = int(key)
-        if place < 0:
-            raise FormulaError(f"a place must be 0 or more (got {place})")
-        return read(whole[place]) if place < len(cast("list[Any]", whole)) else None
+        index = int(key)
+        if index < 0:
+            raise FormulaError(f"an index must be 0 or more (got {index})")
+        return read(whole[index]) if index < len(cast("list[Any]", whole)) else None
     return None
 
 
 def sliced(run: Run, whole: Any, first: Any, last: Any) -> Any:
-    """Return the part of a text or a list from one place to another, both included."""
-    length = len(whole) if isinstance(whole, str) else len(items(run, whole, "a part"))
+    """Return the slice of a text or a list from one index to another, both inclusive."""
+    length = len(whole) if isinstance(whole, str) else len(items(run, whole, "a slice"))
     start = 0 if first is None else first
     end = length - 1 if last is None else last
     if start.__class__ not in NUMBERS or end.__class__ not in NUMBERS:
-        raise FormulaError("a part needs places that are numbers")
+        raise FormulaError("a slice needs indexes that are numbers")
     start, end = int(start), int(end)
     if not 0 <= start <= end + 1 <= length:
-        raise FormulaError(f"a part from {start} to {end} is not within {length}")
+        raise FormulaError(f"a slice from {start} to {end} is not within the length {length}")
     return whole[start : end + 1]

@@ -1,4 +1,4 @@
-"""The parts of compiled formulas apart from operators and functions: each reads from a run, or makes one that does."""
+"""Parts of compiled formulas other than operators and functions: they read values from a run."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,14 +21,14 @@ def the_item(run: Run) -> Any:
 
 
 def everything(run: Run) -> dict[str, Any]:
-    found = dict(run.names)
-    run.spend(len(found))
-    return found
+    names = dict(run.names)
+    run.spend(len(names))
+    return names
 
 
-def looked(run: Run, pattern: Pattern, look: Callable[[Pattern, str], Any], where: str) -> Any:
-    run.spend(pattern.steps(where))
-    return look(pattern, where)
+def searched(run: Run, pattern: Pattern, search: Callable[[Pattern, str], Any], text: str) -> Any:
+    run.spend(pattern.steps(text))
+    return search(pattern, text)
 
 
 def truth(value: Any, word: str) -> bool:
@@ -38,7 +38,7 @@ def truth(value: Any, word: str) -> bool:
 
 
 def of_two(a: Instruction, b: Instruction, of_numbers: BinaryOperation, of_others: BinaryOperation) -> Instruction:
-    """Return an operation that is mostly one of numbers: a look at their classes is all that it takes then."""
+    """Return a binary operation with a fast path for two numbers, as most operations are."""
 
     def value(run: Run) -> Any:
         x, y = a(run), b(run)

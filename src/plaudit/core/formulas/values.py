@@ -1,6 +1,6 @@
-"""Values of formulas: null, true and false, numbers, texts, lists, objects, dates; and what they have in common.
+"""Values in formulas: null, true, false, numbers, texts, lists, objects and dates, and the functions for all of them.
 
-Values from outside are JSON and are left as they are: a number becomes exact where a formula reads it.
+Input values are JSON and are not converted in advance: a number becomes exact when a formula reads it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from .limits import LIST_MAX, STEPS_MAX, TEXT_A_STEP, TEXT_MAX, FormulaError
 from .numbers import NUMBER_MAX, Number, number_in, number_out, number_text
 
 NUMBERS = frozenset({int, Decimal})
-OUTPUT_ITEMS_MAX = 100  # of a list that is written into a text
+OUTPUT_ITEMS_MAX = 100  # items of a list in a message's text
 
 
 class Date:
@@ -25,7 +25,7 @@ class Date:
         self.at = at
 
     def instant(self) -> datetime:
-        """Return it in UTC. Raises FormulaError for what was no date."""
+        """Return the instant in UTC. Raise FormulaError if the date is invalid."""
         if self.at is None:
             raise FormulaError("a value is not a valid date")
         return self.at.astimezone(UTC)
@@ -35,9 +35,9 @@ class Date:
 
 
 class Run:
-    """One evaluation: the names it can use, the item of a list that is looked at, and the steps that are left.
+    """One evaluation: the names it can use, the current item of a loop, and the remaining steps.
 
-    `carried` is what a chain of operators has come to so far. Each step is also one of the event's `budget`.
+    `carried` is the intermediate result of a chain of operators. Each step also counts against the event's `budget`.
     """
 
     __slots__ = ("budget", "carried", "item", "left", "names")
@@ -50,7 +50,7 @@ class Run:
         self.left = STEPS_MAX
 
     def spend(self, steps: int) -> None:
-        """Count steps before they are done. Raise FormulaError if there are too many."""
+        """Count steps before doing them. Raise FormulaError if there are too many."""
         self.left -= steps
         if self.left < 0:
             raise FormulaError(f"needs more than {STEPS_MAX:,} steps")
@@ -58,7 +58,7 @@ class Run:
             self.budget.spend(steps)
 
     def spend_on(self, value: Any) -> None:
-        """Count the steps of a function on a value, if that is a long text."""
+        """Count the steps of a function that reads a value, if that is a long text."""
         if value.__class__ is str and len(value) >= TEXT_A_STEP:
             self.spend(len(value) // TEXT_A_STEP)
 
@@ -80,7 +80,7 @@ _KINDS: tuple[tuple[Any, str], ...] = (
 
 
 def read(value: Any) -> Any:
-    """Return a value from outside as formulas have it: a number exact and within its range."""
+    """Return an input value for use in a formula: a number becomes exact, and must be in range."""
     kind = value.__class__
     if kind is float or kind is Decimal or (kind is int and not -NUMBER_MAX <= value <= NUMBER_MAX):
         return number_in(value)
@@ -88,7 +88,7 @@ def read(value: Any) -> Any:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Return whether two values are equal. Values of different types are not, nor are lists and objects ever."""
+    """Return whether two values are equal. Values of different types, lists and objects are never equal."""
     kind = a.__class__
     if kind is str or a is None:
         return a == b
@@ -100,43 +100,43 @@ def same(a: Any, b: Any) -> bool:
 
 
 def number(value: Any, what: str) -> Number:
-    """Return a number. Raises FormulaError for any other value."""
+    """Return a number. Raise FormulaError for any other value."""
     if value.__class__ in NUMBERS:
         return value
     raise FormulaError(f"{what} needs a number (got {kind_of(value)})")
 
 
 def integer(value: Any, what: str) -> int:
-    """Return a number of 0 or more, without its decimals."""
-    found = int(number(value, what))
-    if found < 0:
-        raise FormulaError(f"{what} needs a number of 0 or more (got {found})")
-    return found
+    """Return a number of 0 or more as an integer, without its decimals."""
+    whole = int(number(value, what))
+    if whole < 0:
+        raise FormulaError(f"{what} needs a number of 0 or more (got {whole})")
+    return whole
 
 
 def text(value: Any, what: str) -> str:
-    """Return a text within the bounds. Raises FormulaError for any other value."""
+    """Return a text. Raise FormulaError for any other value, or if the text is too long."""
     if not isinstance(value, str):
         raise FormulaError(f"{what} needs a string (got {kind_of(value)})")
     return bounded_text(value)
 
 
 def bounded_text(value: str) -> str:
-    """Return a text that is not too long. Raises FormulaError."""
+    """Return a text. Raise FormulaError if it is too long."""
     if len(value) > TEXT_MAX:
         raise FormulaError(f"a string has more than {TEXT_MAX:,} characters")
     return value
 
 
 def items(run: Run, value: Any, what: str) -> list[Any]:
-    """Return the items of a list, as they are. Raises FormulaError for any other value and for too long a list."""
+    """Return the items of a list, unconverted. Raise FormulaError for any other value, or if the list is too long."""
     if not isinstance(value, list):
         raise FormulaError(f"{what} needs an array (got {kind_of(value)})")
-    found = cast("list[Any]", value)
-    if len(found) > LIST_MAX:
+    array = cast("list[Any]", value)
+    if len(array) > LIST_MAX:
         raise FormulaError(f"an array has more than {LIST_MAX:,} items")
-    run.spend(len(found))
-    return found
+    run.spend(len(array))
+    return array
 
 
 def numbers(run: Run, value: Any, what: str) -> list[Number]:
@@ -144,15 +144,15 @@ def numbers(run: Run, value: Any, what: str) -> list[Number]:
     return [number(read(item), what) for item in items(run, value, what)]
 
 
-def bounded_list(found: list[Any]) -> list[Any]:
-    """Return a list that is not too long. Raises FormulaError."""
-    if len(found) > LIST_MAX:
+def bounded_list(array: list[Any]) -> list[Any]:
+    """Return a list. Raise FormulaError if it is too long."""
+    if len(array) > LIST_MAX:
         raise FormulaError(f"an array would have more than {LIST_MAX:,} items")
-    return found
+    return array
 
 
 def as_text(value: Any) -> str:
-    """Return null, a boolean, a number or a text as a text. Raises FormulaError for any other value."""
+    """Return null, a boolean, a number or a text as a text. Raise FormulaError for any other value."""
     if isinstance(value, str):
         return bounded_text(value)
     if value is None:
@@ -165,7 +165,7 @@ def as_text(value: Any) -> str:
 
 
 def filled_in(value: Any) -> str:
-    """Return a value as it stands in a message: nothing for null, and the items of a list one after the other."""
+    """Return a value as the text for a message: "" for null, and the items of a list separated by commas."""
     if value is None:
         return ""
     if isinstance(value, list):
@@ -175,17 +175,17 @@ def filled_in(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON has it: numbers and dates as such, lists and objects without looking into them."""
+    """Return a value as JSON: numbers and dates are converted; lists and objects are returned unchanged."""
     if value.__class__ is Decimal:
         return number_out(value)
     return str(value) if isinstance(value, Date) else value
 
 
 def joined(run: Run, parts: Iterable[str]) -> str:
-    """Return texts put together. Raises FormulaError when that is too long."""
-    found: Sequence[str] = list(parts)
-    length = sum(map(len, found))
+    """Join texts. Raise FormulaError if the result is too long."""
+    texts: Sequence[str] = list(parts)
+    length = sum(map(len, texts))
     if length > TEXT_MAX:
         raise FormulaError(f"a string would have more than {TEXT_MAX:,} characters")
     run.spend(length // 16)
-    return "".join(found)
+    return "".join(texts)
