@@ -1,4 +1,4 @@
-"""The application: the operations mounted on Litestar, with the services they share. Nothing else."""
+"""The application: mounts the operations on Litestar and creates the services that they share."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -138,7 +138,7 @@ OPERATIONS: Sequence[Operation] = [
 
 
 def create_app(given: Settings | None = None) -> App:
-    """The ASGI application. Settings come from the environment unless given."""
+    """Return the ASGI application. Settings come from the environment by default."""
     telemetry.configure_logs()
     chosen = given or Settings.from_environment()
     description = describe(OPERATIONS, chosen.public_url)
@@ -152,7 +152,7 @@ def create_app(given: Settings | None = None) -> App:
         programmes = Programmes(pool, url)
         boards = Leaderboards(engine_pool)
         streams = LiveStreams(engine_pool, url)
-        published = JwksCache(private=chosen.private_networks)
+        jwks = JwksCache(private=chosen.private_networks)
         programmes.on_erasure(boards.forget)
         services = Services(
             url=url,
@@ -160,7 +160,7 @@ def create_app(given: Settings | None = None) -> App:
             engine_pool=engine_pool,
             programmes=programmes,
             inbox=Inbox(engine_pool),
-            callers=CallerCache(pool, TokenService(pool, programmes, published, chosen)),
+            callers=CallerCache(pool, TokenService(pool, programmes, jwks, chosen)),
             origins=AllowedOrigins(pool),
             streams=streams,
             private_networks=chosen.private_networks,
@@ -169,19 +169,19 @@ def create_app(given: Settings | None = None) -> App:
         )
         app.state.services = services
         tune_gc()
-        others = [
+        background_tasks = [
             asyncio.create_task(programmes.listen()),
             asyncio.create_task(streams.run()),
             asyncio.create_task(_end_streams(streams)),
         ]
         await recover_from_predecessor(pool)
-        others.append(asyncio.create_task(run_chores([learn_suspects(pool)])))
+        background_tasks.append(asyncio.create_task(run_chores([learn_suspects(pool)])))
         in_hand.is_ready()
         try:
             yield
         finally:
-            await cancel(others)
-            await published.close()
+            await cancel(background_tasks)
+            await jwks.close()
             await pool.close()
             await engine_pool.close()
 
@@ -217,16 +217,16 @@ def _metrics(settings: Settings) -> Callable[[AnyRequest], Awaitable[Response[by
 
 
 async def _end_streams(streams: LiveStreams) -> None:
-    """A server that stops waits for its requests, and streams have no end of their own."""
+    """End the streams at shutdown: the server waits for open requests, and streams do not end by themselves."""
     await wait_for_shutdown()
     streams.end()
 
 
-# Whole responses only: of a stream each part must arrive when it is written, and a compressor would hold it back.
+# Streams are not compressed: a compressor would hold back parts that must arrive when they are written.
 _STREAMS = "streams"
 _COMPRESSION = CompressionConfig(backend="brotli", brotli_quality=4, minimum_size=1_000, exclude_opt_key=_STREAMS)
 
-_NO_OPENAPI: OpenAPIConfig | None = None  # ours is made from the table of operations
+_NO_OPENAPI: OpenAPIConfig | None = None  # `describe` generates it from the table of operations
 
 
 def _mounted(operation: Operation) -> HTTPRouteHandler:

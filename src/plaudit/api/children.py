@@ -1,4 +1,4 @@
-"""Long operations: each runs as a command in a subprocess, so that no other request waits."""
+"""Long operations: each runs as a `plaudit` command in a subprocess, so that other requests need not wait."""
 
 import asyncio
 import sys
@@ -20,18 +20,18 @@ log = structlog.get_logger(__name__)
 _OF_KIND = {ErrorKind.not_found: NotFound, ErrorKind.conflict: Conflict, ErrorKind.forbidden: Forbidden}
 
 
-async def asked_of_child(call: Call, words: Sequence[str], given: bytes, *, too_long: str) -> Any:
-    """Run `plaudit <words>` on the call's organisation, with something on its input. Return the JSON that it prints.
+async def run_child(call: Call, arguments: Sequence[str], stdin: bytes, *, too_long: str) -> Any:
+    """Run `plaudit <arguments>` on the call's organisation with `stdin` as its input. Return the JSON that it prints.
 
-    Raises the error that it tells, or Unavailable with the sentence `too_long` after five minutes.
+    Raise the error that it prints, or Unavailable with the sentence `too_long` after five minutes.
     """
-    command = [sys.executable, "-m", "plaudit", *words, "--json", "--org", str(call.org_id), "--child"]
+    command = [sys.executable, "-m", "plaudit", *arguments, "--json", "--org", str(call.org_id), "--child"]
     pipe = asyncio.subprocess.PIPE
-    # The URL may have a password, and everybody on the machine can see the arguments of a process.
+    # The URL may contain a password, and every user of the machine can see the arguments of a process.
     environment = child_environment() | {"PLAUDIT_DATABASE_URL": call.services.url}
     process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment)
     try:
-        output, problems = await asyncio.wait_for(process.communicate(given), SECONDS_MAX)
+        output, errors = await asyncio.wait_for(process.communicate(stdin), SECONDS_MAX)
     except TimeoutError:
         raise Unavailable(too_long, code="too_long") from None
     finally:
@@ -39,15 +39,15 @@ async def asked_of_child(call: Call, words: Sequence[str], given: bytes, *, too_
             process.kill()
             await process.wait()
     try:
-        told: Any = msgspec.json.decode(output)
+        result: Any = msgspec.json.decode(output)
     except msgspec.DecodeError:
-        log.error("child_failed", words=list(words[:1]), output=problems.decode(errors="replace")[-500:])  # noqa: TRY400
+        log.error("child_failed", words=list(arguments[:1]), output=errors.decode(errors="replace")[-500:])  # noqa: TRY400
         raise PlauditError("Internal error: nothing was changed", code="internal_error") from None
-    if isinstance(told, dict) and "error" in told:
-        raise _error(told["error"])  # pyright: ignore[reportUnknownArgumentType]
-    return told  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(result, dict) and "error" in result:
+        raise _error(result["error"])  # pyright: ignore[reportUnknownArgumentType]
+    return result  # pyright: ignore[reportUnknownVariableType]
 
 
-def _error(told: dict[str, Any]) -> PlauditError:
-    fields = [FieldError(**field) for field in told["fields"]]
-    return _OF_KIND.get(ErrorKind(told["kind"]), Invalid)(told["message"], code=told["code"], fields=fields)
+def _error(body: dict[str, Any]) -> PlauditError:
+    fields = [FieldError(**field) for field in body["fields"]]
+    return _OF_KIND.get(ErrorKind(body["kind"]), Invalid)(body["message"], code=body["code"], fields=fields)

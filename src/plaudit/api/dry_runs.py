@@ -1,10 +1,10 @@
-"""Dry runs: any write, decided as it would be, and undone.
+"""Dry runs: run any write in a transaction, return what it would do, and roll back.
 
-    BEGIN ──► the call, with one connection in the place of the pools ──► what it queued is decided, too
-          ──► the events are read back and explained ──► ROLLBACK
+    BEGIN ──► run the operation, with one connection instead of the pools ──► decide the events that it queued
+          ──► read the events back and explain them ──► ROLLBACK
 
-The call itself knows nothing of it. What it would change outside of the database it does not reach: it gets caches and
-an inbox of its own, and no addresses for connections of its own. Codes are not shown: who has not paid has none.
+Operations need no code for it. They cannot change anything outside the transaction: they get separate caches, a separate
+inbox, and no database URL to connect with. Codes are masked, because a dry run must not give away a code for free.
 """
 
 import asyncio
@@ -32,14 +32,14 @@ from .http.operations import Call, Operation, OperationResult
 from .http.schemas import INTEGER, object_of
 from .http.wire import Json
 from .identity.callers import CallerCache
-from .people import name_people
+from .named_members import name_members
 from .views.base import to_builtins
 from .views.decision import Outcome, outcome_of
 from .views.dry_run import DryRunTransaction
 from .views.events import EventExplanation
 
-SECONDS_MAX = 30.0  # for so long others may have to wait for what it has locked
-EVENTS_MAX = 20  # that are shown; all are counted
+SECONDS_MAX = 30.0  # its locks make others wait for at most this long
+EVENTS_MAX = 20  # the most that are returned; `eventCount` counts all
 MASK = "********"
 
 DRY_RUN_SCHEMA = object_of(
@@ -51,8 +51,8 @@ DRY_RUN_SCHEMA = object_of(
 )
 
 
-class Tried(Struct, frozen=True):
-    """What a call would return, in an envelope or not, and what would follow from it."""
+class DryRunResult(Struct, frozen=True):
+    """What a call would return (`enveloped` or not), and the events and transactions that would follow."""
 
     data: Any
     enveloped: bool
@@ -60,24 +60,24 @@ class Tried(Struct, frozen=True):
 
 
 class _Undo(Exception):
-    """Ends the transaction of a dry run."""
+    """Rolls back the transaction of a dry run."""
 
 
-class _OwnInbox(Inbox):
-    """The inbox of a dry run: no worker sees what is in it."""
+class _DryRunInbox(Inbox):
+    """An inbox that writes within the dry run's transaction, so no worker sees its arrivals."""
 
     def __init__(self, pool: Pool) -> None:
         super().__init__(pool)
-        self._one = pool
+        self._pool_of_one = pool
 
     async def append(self, arrivals: Sequence[Arrival]) -> AppendResult:
-        async with self._one.acquire() as connection:
+        async with self._pool_of_one.acquire() as connection:
             return await inbox.append(connection, arrivals)
 
 
-async def try_out(operation: Operation, call: Call) -> Tried:
-    """Run a call and undo it. Raise what it raises, and Unavailable if it takes too long."""
-    tried: Tried | None = None
+async def run_dry(operation: Operation, call: Call) -> DryRunResult:
+    """Run a call and roll it back. Raise the errors of the call, and Unavailable if it takes too long."""
+    result: DryRunResult | None = None
     watched = Watched()
     token = WATCHED.set(watched)
     try:
@@ -86,7 +86,7 @@ async def try_out(operation: Operation, call: Call) -> Tried:
             call.connection() as connection,
             connection.transaction(),
         ):
-            tried = await _tried(operation, call, connection, watched)
+            result = await _run(operation, call, connection, watched)
             raise _Undo
     except _Undo:
         pass
@@ -94,11 +94,11 @@ async def try_out(operation: Operation, call: Call) -> Tried:
         raise Unavailable(f"The dry run took more than {SECONDS_MAX:g} seconds; send less at a time") from None
     finally:
         WATCHED.reset(token)
-    assert tried is not None
-    return tried
+    assert result is not None
+    return result
 
 
-async def _tried(operation: Operation, call: Call, connection: Connection, watched: Watched) -> Tried:
+async def _run(operation: Operation, call: Call, connection: Connection, watched: Watched) -> DryRunResult:
     pool = cast("Pool", OneConnection(connection))
     services = call.services
     call.services = structs.replace(
@@ -107,7 +107,7 @@ async def _tried(operation: Operation, call: Call, connection: Connection, watch
         pool=pool,
         engine_pool=pool,
         programmes=services.programmes.apart(pool),
-        inbox=_OwnInbox(pool),
+        inbox=_DryRunInbox(pool),
         callers=CallerCache(pool, services.callers.tokens),
         boards=Leaderboards(pool),
     )
@@ -117,19 +117,21 @@ async def _tried(operation: Operation, call: Call, connection: Connection, watch
         await _decide_queued(call, connection, watched)
 
     call.decide_queued = decide_queued
-    await name_people(operation, call)
-    result = await operation.run(call)
+    await name_members(operation, call)
+    returned = await operation.run(call)
     await decide_queued()
-    await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")  # what would only be found out at the end
+    await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")  # otherwise deferred ones are only checked at COMMIT
     follows = await _follows(call, watched)
-    given = result if isinstance(result, OperationResult) else OperationResult(data=result, status=operation.status)
+    result = (
+        returned if isinstance(returned, OperationResult) else OperationResult(data=returned, status=operation.status)
+    )
     codes = _codes(watched)
-    enveloped = operation.enveloped and given.enveloped
-    return Tried(_masked(to_builtins(given.data), codes), enveloped, _masked(to_builtins(follows), codes))
+    enveloped = operation.enveloped and result.enveloped
+    return DryRunResult(_masked(to_builtins(result.data), codes), enveloped, _masked(to_builtins(follows), codes))
 
 
 async def _decide_queued(call: Call, connection: Connection, watched: Watched) -> None:
-    """Decide what waits in the inbox because of the call, and what follows from that, as a worker would."""
+    """Decide the events that the call queued, and the events that follow from them, as a worker would."""
     program = (await call.programme()).compiled
     while watched.queued:
         by_bucket: dict[int, list[UUID]] = {}
@@ -145,11 +147,11 @@ async def _decide_queued(call: Call, connection: Connection, watched: Watched) -
 
 
 async def _follows(call: Call, watched: Watched) -> Json:
-    """What was decided: in the form of `explain` for those who may read members, else as `Prefer: wait` tells it."""
+    """Return the decided events: as `explain` does if the caller may read members, otherwise as `Prefer: wait` does."""
     seen = [processed for processed in watched.decided if _may_see(call, processed)]
     decided = list({processed.arrival.event_id: processed for processed in seen}.values())
-    shown: list[Any] = []
-    posted: list[DryRunTransaction] = []
+    views: list[Any] = []
+    transactions: list[DryRunTransaction] = []
     programme = await call.programme()
     count = 0
     async with call.connection() as connection:
@@ -157,36 +159,36 @@ async def _follows(call: Call, watched: Watched) -> Json:
             arrival = processed.arrival
             row = await events.fetch_event(connection, call.org_id, [arrival.event_id])
             if row is None:
-                continue  # a refusal, which undid it
+                continue  # it was refused and rolled back
             count += 1
-            if len(shown) >= EVENTS_MAX:
+            if len(views) >= EVENTS_MAX:
                 continue
             if "members:read" in call.scopes:
                 record = await explained_event(connection, programme, row)
-                posted += [
+                transactions += [
                     DryRunTransaction(user_id=arrival.user_id, **structs.asdict(of)) for of in record.transactions
                 ]
             else:
                 record = outcome_of(processed.program or programme.compiled, processed)
-                posted += [DryRunTransaction(**structs.asdict(of)) for of in record.transactions or ()]
-            shown.append(record)
-    return {"events": shown, "eventCount": count, "transactions": posted}
+                transactions += [DryRunTransaction(**structs.asdict(of)) for of in record.transactions or ()]
+            views.append(record)
+    return {"events": views, "eventCount": count, "transactions": transactions}
 
 
 def _may_see(call: Call, processed: ProcessedEvent) -> bool:
-    """Members see what follows for themselves."""
+    """Members only see their own events."""
     own = call.caller.user_id if call.caller is not None else None
     return own is None or processed.arrival.user_id == own
 
 
 def _codes(watched: Watched) -> frozenset[str]:
-    """The codes that were taken out of pools, or that a coupon would tell."""
-    found: set[str] = set()
+    """Return the codes that were allocated from pools or that coupons contain."""
+    codes: set[str] = set()
     for processed in watched.decided:
-        found.update(processed.codes.values())
+        codes.update(processed.codes.values())
         if processed.decision is not None:
-            found.update(issue.code for issue in processed.decision.coupons if issue.code is not None)
-    return frozenset(found)
+            codes.update(issue.code for issue in processed.decision.coupons if issue.code is not None)
+    return frozenset(codes)
 
 
 def _masked(value: Any, codes: frozenset[str]) -> Any:

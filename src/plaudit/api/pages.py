@@ -1,10 +1,10 @@
-"""What a person sees who opens the server in a browser: what this is, the API's reference, the manual, the problems.
+"""The pages for people who open the server in a browser.
 
-    /              what this is, and where to go on          /manual/…    docs/, as pages; with .md as they are written
-    /docs          the API's reference (Swagger UI)          /problems/…  what an error's `type` leads to
-    /llms.txt      the same for language models
+    /              an overview with links                    /manual/…    docs/ as HTML; with .md as Markdown
+    /docs          the API reference (Swagger UI)            /problems/…  the page that an error's `type` links to
+    /llms.txt      an overview for language models
 
-Everything comes from this server: no page loads anything from elsewhere.
+No page loads anything from another server.
 """
 
 import re
@@ -30,9 +30,9 @@ from plaudit.errors import NotFound
 
 from .http.operations import ADMIN_PREFIX
 
-# Swagger UI writes styles into its elements, and has pictures in its style sheet.
+# Swagger UI uses inline styles, and its style sheet contains data: images.
 _POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
-_KEPT_SECONDS = 3_600
+_CACHE_SECONDS = 3_600
 _ASSETS = {
     "swagger-ui.css": "text/css",
     "swagger-ui-bundle.js": "text/javascript",
@@ -56,7 +56,7 @@ ul.links { list-style: none; padding: 0 } ul.links li { padding: .55rem 0; borde
 
 
 def _page(title: str, body: str, *, up: str) -> Response[str]:
-    """A page of ours. `up` leads from it to the server's root, which need not be at the root of its host."""
+    """Return an HTML page. `up` is the relative path to the server's root, which may be below the root of its host."""
     nav = f'<nav><a href="{up or "./"}">Plaudit</a> · <a href="{up}docs">API reference</a> · <a href="{up}manual">Manual</a></nav>'
     text = (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
@@ -66,9 +66,9 @@ def _page(title: str, body: str, *, up: str) -> Response[str]:
     return _page_response(text, MediaType.HTML)
 
 
-def _page_response(content: Any, media: str, *, kept: bool = False) -> Response[Any]:
+def _page_response(content: Any, media: str, *, cached: bool = False) -> Response[Any]:
     headers = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff"}
-    headers["Cache-Control"] = f"public, max-age={_KEPT_SECONDS}" if kept else "no-cache"
+    headers["Cache-Control"] = f"public, max-age={_CACHE_SECONDS}" if cached else "no-cache"
     return Response(content, media_type=media, headers=headers)
 
 
@@ -79,19 +79,19 @@ _ROOT = """\
 <p>A self-hosted engine for loyalty and gamification. Your systems report what people do; Plaudit turns it into points,
 badges, coupons, streaks, status levels and leaderboards: exactly once, within milliseconds, and always able to say why.</p>
 <ul class="links">
-<li><a href="docs">API reference</a>: every call, with examples, to be tried from the page</li>
-<li><a href="openapi.json">openapi.json</a>: the description (OpenAPI 3.1), for generators of clients</li>
+<li><a href="docs">API reference</a>: every operation, with examples to try on the page</li>
+<li><a href="openapi.json">openapi.json</a>: the OpenAPI 3.1 document, for client generators</li>
 <li><a href="manual">Manual</a>: guides, recipes, reference, operations</li>
-<li><a href="llms.txt">llms.txt</a>: the same, for language models</li>
+<li><a href="llms.txt">llms.txt</a>: an overview for language models</li>
 <li><a href="readyz">readyz</a>: whether the server is ready</li>
 </ul>
-<p>There is no console yet: programmes are managed over the API, or with the command <code>plaudit</code>.</p>
+<p>There is no console yet: manage programmes with the API or the command <code>plaudit</code>.</p>
 <p><small>Version {version}</small></p>
 """
 
 
 async def root() -> Response[str]:
-    """What this is, and where to go on."""
+    """Return the overview page."""
     return _page("Plaudit", _ROOT.replace("{version}", escape(__version__)), up="")
 
 
@@ -108,23 +108,23 @@ _REFERENCE = """\
 
 
 async def reference() -> Response[str]:
-    """The page for the API."""
+    """Return the API reference."""
     return _page_response(_REFERENCE, MediaType.HTML)
 
 
 def without_repeats(description: dict[str, Any]) -> dict[str, Any]:
-    """The description for the page: without the calls that stand under the beta's prefix again, which make it slow."""
+    """Return the description without the beta's aliases, which would make the page slow."""
     paths = {path: calls for path, calls in description["paths"].items() if not path.startswith(ADMIN_PREFIX)}
     return description | {"paths": paths}
 
 
 async def reference_file(name: str) -> Response[Any]:
-    """A file of that page."""
+    """Return a script, style sheet or image of the API reference."""
     if name == "start.js":
         return _page_response(_START, "text/javascript")
     if name not in _ASSETS:
         raise NotFound("No such file")
-    return _page_response(_asset(name), _ASSETS[name], kept=True)
+    return _page_response(_asset(name), _ASSETS[name], cached=True)
 
 
 @cache
@@ -139,15 +139,15 @@ _MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 @cache
 def _manual() -> Traversable:
-    """The folder of the manual: part of the package, or beside the source that it was installed from."""
+    """Return the manual's folder: in the package, or `docs/` of the source tree for an editable install."""
     packaged = files("plaudit") / "manual"
     return packaged if packaged.is_dir() else Path(__file__).parents[3] / "docs"
 
 
 @cache
 def _pages() -> dict[str, str]:
-    """The pages of the manual by their names, such as `guides/points`, with their titles."""
-    found: dict[str, str] = {}
+    """Return the titles of the manual's pages by name, such as `guides/points`."""
+    titles: dict[str, str] = {}
     for folder in _FOLDERS:
         for item in (
             sorted((_manual() / folder).iterdir(), key=lambda traversable: traversable.name)
@@ -157,15 +157,15 @@ def _pages() -> dict[str, str]:
             if item.name.endswith(".md"):
                 name = f"{folder}/{item.name}".lstrip("/").removesuffix(".md")
                 lines = item.read_text(encoding="utf-8").splitlines()
-                found[name] = next((line[2:] for line in lines if line.startswith("# ")), name)
-    return found
+                titles[name] = next((line[2:] for line in lines if line.startswith("# ")), name)
+    return titles
 
 
 _FOLDERS = {"guides": "Guides", "recipes": "Recipes", "reference": "Reference", "operations": "Operations", "": "More"}
 
 
 async def manual() -> Response[str]:
-    """What there is to read."""
+    """Return the table of contents of the manual."""
     parts: list[str] = []
     for folder, title in _FOLDERS.items():
         own = {name: page for name, page in _pages().items() if name.rpartition("/")[0] == folder}
@@ -175,12 +175,12 @@ async def manual() -> Response[str]:
 
 
 async def manual_page(folder: str, name: str) -> Response[str]:
-    """A page of the manual; with `.md` as it is written."""
+    """Return a page of the manual; its Markdown if the name ends in `.md`."""
     return _manual_page(f"{folder}/{name}", up="../../")
 
 
 async def manual_top(name: str) -> Response[str]:
-    """A page of the manual that stands in no folder."""
+    """Return a page of the manual that is in no folder."""
     return _manual_page(name, up="../")
 
 
@@ -201,22 +201,22 @@ def _manual_page(name: str, *, up: str) -> Response[str]:
 
 
 def _name_headings(tokens: list[Token]) -> None:
-    """Give each heading the id that links to it use, which is GitHub's: a repeated one ends in -1, -2, …"""
+    """Give each heading the id that links use. Ids are GitHub's: repeated ones end in -1, -2, …"""
     times: Counter[str] = Counter()
     for token, inline in pairwise(tokens):
         if token.type == "heading_open":
-            words = "".join(child.content for child in inline.children or ())
-            anchor = re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-")
+            heading = "".join(child.content for child in inline.children or ())
+            anchor = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
             token.attrSet("id", f"{anchor}-{times[anchor]}" if times[anchor] else anchor)
             times[anchor] += 1
 
 
 async def llms() -> Response[str]:
-    """What there is to read, for language models (llmstxt.org)."""
+    """Return the table of contents for language models (llmstxt.org)."""
     lines = [
         "# Plaudit", "",
         "> A self-hosted engine for loyalty and gamification: events in, decisions made exactly once, a ledger that always balances.",
-        "", "## API", "", "- [Description](openapi.json): every call, OpenAPI 3.1",
+        "", "## API", "", "- [Description](openapi.json): every operation, OpenAPI 3.1",
     ]  # fmt: skip
     for folder, title in _FOLDERS.items():
         own = {name: page for name, page in _pages().items() if name.rpartition("/")[0] == folder}
@@ -230,11 +230,11 @@ async def llms() -> Response[str]:
 
 
 async def problem_page(code: str) -> Response[str]:
-    """What an error means, where the `type` of its problem details leads."""
-    found = meaning_of(code)
-    if found is None:
+    """Return the page that explains an error code. The `type` of problem details links to it."""
+    meaning = meaning_of(code)
+    if meaning is None:
         raise NotFound("No such problem type")
-    statuses, sentence = found
+    statuses, sentence = meaning
     listed = " or ".join(map(str, statuses))
     body = f"<h1><code>{escape(code)}</code></h1><p>Status {listed}</p>{_MARKDOWN.render(sentence)}"
     link = '<p>All codes: <a href="../manual/reference/errors">errors</a>, <a href="../manual/reference/refusals">refusals</a></p>'
@@ -242,11 +242,11 @@ async def problem_page(code: str) -> Response[str]:
 
 
 def page_handlers(description: dict[str, Any]) -> list[HTTPRouteHandler]:
-    """What is to be mounted for people. `description` is the API's."""
-    shown = msgspec.json.encode(without_repeats(description))
+    """Return the handlers of all pages. `description` is the OpenAPI document."""
+    encoded = msgspec.json.encode(without_repeats(description))
 
     async def openapi_document() -> Response[bytes]:
-        return _page_response(shown, MediaType.JSON)
+        return _page_response(encoded, MediaType.JSON)
 
     pages: dict[str, Any] = {
         "/": root, "/docs": reference, "/docs/openapi.json": openapi_document, "/docs/{name:str}": reference_file, "/manual": manual,

@@ -1,4 +1,4 @@
-"""Commands of the API: what is done by hand is an event like any other, processed at once, whole or not at all."""
+"""Commands of the API. A command is an event that is decided before the response is sent, entirely or not at all."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ from .views.decision import next_at_of
 COMMAND_SECONDS_MAX = 30.0
 EVENT_KEY_MAX = 128
 
-# Of a command for another member, the receiver.
+# The sentence if the refusal concerns the receiver of the command, not the member who sends.
 _OTHERS: dict[str, str] = {
     Refusal.balance_at_maximum: "The receiver's balance would exceed its maximum",
     Refusal.unknown_user: "The receiver does not exist",
@@ -29,7 +29,7 @@ _OTHERS: dict[str, str] = {
     Refusal.reversal_too_large: "The receiver's transaction has been reversed before",
 }
 
-NOBODY: Mapping[str, dict[str, Any]] = {}
+NO_OTHERS: Mapping[str, dict[str, Any]] = {}
 
 
 async def run_command(
@@ -41,14 +41,14 @@ async def run_command(
     data: dict[str, Any],
     metadata: dict[str, Any] | None = None,
     key: str | None = None,
-    also: Mapping[str, dict[str, Any]] = NOBODY,
+    also: Mapping[str, dict[str, Any]] = NO_OTHERS,
     through: Sequence[str] = (),
 ) -> tuple[ProcessedEvent, datetime, UUID]:
     """Decide a command and commit the results. Return the processed event, its time and its id.
 
-    With `key` it is done once: coming again with the same content, it is answered as a duplicate. Raises Conflict when
-    the decision is a refusal; then nothing is written. `also` is the same command for other members, by user id: all
-    happen or none. `through` are the members at whom something arrives by it.
+    A `key` makes it count once: a repetition with the same content returns the duplicate's outcome. `also` has the data
+    of the same command for other members, by user id: all succeed or none does. `through` names members whose
+    follow-up events are decided in the same transaction. Raise Conflict or NotFound if the decision is a refusal; then nothing is stored.
     """
     programme = await call.services.programmes.cached(call.org_id)
     now = programme.now()
@@ -92,7 +92,7 @@ async def run_command(
 
 
 def _key_of(call: Call, trigger: str) -> str | None:
-    """The key that an Idempotency-Key gives an event: a member's keys are the member's own."""
+    """Return the event key of a request with an Idempotency-Key. Each member has keys of their own."""
     if call.idempotency_key is None:
         return None
     key = f"{trigger}:{call.idempotency_key}"

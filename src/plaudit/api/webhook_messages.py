@@ -1,4 +1,4 @@
-"""The messages to webhooks as the API's description shows them, one per type."""
+"""The webhook messages in the OpenAPI document, one per type."""
 
 from typing import Any
 
@@ -55,19 +55,19 @@ def _of_trigger(row: EngineTrigger) -> list[MessageType]:
 
 
 MESSAGE_TYPES = (*_OWN, *(message for row in ENGINE_TRIGGERS.values() for message in _of_trigger(row)))
-# What the schemas are made of.
+# The types whose schemas the messages reference.
 TYPES = (WebhookMessage, *dict.fromkeys(message.data for message in _OWN if isinstance(message.data, type)))
 
 _HEADERS = {
-    "webhook-id": "The id of the message, the same each time that it is delivered.",
-    "webhook-timestamp": "When this attempt was made, in UNIX seconds.",
+    "webhook-id": "The id of the message, the same in every attempt.",
+    "webhook-timestamp": "The time of this attempt, in UNIX seconds.",
     "webhook-signature": "`v1,` and the HMAC-SHA256 of id, timestamp and body, in base64 (Standard Webhooks).",
     "X-Monterosa-Signature": "`sha256=` and the HMAC-SHA256 of the raw body, in hex.",
 }
 
 
 def webhooks(of: Any) -> dict[str, Any]:
-    """Return the `webhooks` of the description. `of` returns a schema with those of the types in it."""
+    """Return the `webhooks` of the OpenAPI document. `of` replaces the types in a schema by their schemas."""
     return {message.name: {"post": _described(message, of)} for message in MESSAGE_TYPES}
 
 
@@ -75,7 +75,7 @@ def _described(message: MessageType, of: Any) -> dict[str, Any]:
     own = {"type": "object", "properties": {"type": {"const": message.name}, "data": message.data}}
     return {
         "summary": message.sentence.rstrip("."),
-        "description": "Also in `GET /v1/feed`. Any 2xx means that it has arrived; anything else is tried again for a day.",
+        "description": "Also in `GET /v1/feed`. Return any 2xx to confirm the message; otherwise it is sent again, for 24 hours.",
         "tags": [TAG],
         "parameters": [
             {"name": name, "in": "header", "required": True, "description": description, "schema": TEXT}
@@ -86,7 +86,7 @@ def _described(message: MessageType, of: Any) -> dict[str, Any]:
             "content": {"application/json": {"schema": of({"allOf": [WebhookMessage, own]})}},
         },
         "responses": {
-            "2XX": {"description": "It has arrived."},
-            "410": {"description": "The webhook is to be disabled."},
+            "2XX": {"description": "The message is confirmed."},
+            "410": {"description": "Plaudit disables the webhook."},
         },
     }

@@ -1,4 +1,4 @@
-"""The embeddable widget, as a file. Any page may load it, and caches it until it changes."""
+"""The script of the embeddable widget. Any page may load it, and browsers cache it."""
 
 from functools import cache
 from hashlib import blake2b
@@ -17,12 +17,12 @@ def _script() -> tuple[bytes, str]:
 
 
 async def get_widget(call: Call) -> OperationResult:
-    """The script that defines `<plaudit-member>`."""
+    """Return the script that defines `<plaudit-member>`."""
     content, digest = _script()
     response = not_modified_or(call, digest, f"public, max-age={WIDGET_SECONDS}")
-    # A module from another origin is loaded by CORS rules only.
+    # Loading a module from another origin requires CORS.
     response.headers |= {"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"}
-    response.media = "text/javascript"  # the charset is added to it
+    response.media = "text/javascript"  # the framework adds the charset
     response.content = b"" if response.status == 304 else content
     return response
 

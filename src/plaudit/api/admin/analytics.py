@@ -1,4 +1,4 @@
-"""Analytics and the status report, as documented; exact, where the documented original looked at 1,000 transactions."""
+"""Analytics and the status report, as documented. Totals are exact: the documented original read at most 1,000 transactions."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -42,7 +42,7 @@ UNITS = ("day", "week", "month")
 
 
 class _Period:
-    """The whole days that a request covers, and the instants between them."""
+    """The period of a request: whole local days, and the instants at which they begin and end."""
 
     def __init__(self, programme: Programme, call: Call) -> None:
         zone = programme.compiled.settings.time_zone
@@ -59,22 +59,22 @@ class _Period:
             raise invalid_fields([FieldError("metric", f"must reference an existing metric (got {self.metric!r})")])
 
     def view(self) -> ReportPeriod:
-        """Return the period as it is shown."""
+        """Return the period as clients see it."""
         return ReportPeriod(start=time_text(self.since), end=time_text(self.until))
 
 
-def _instant(call: Call, name: str, otherwise: datetime) -> datetime:
+def _instant(call: Call, name: str, default: datetime) -> datetime:
     text = call.query.get(name)
     if text is None:
-        return otherwise
+        return default
     try:
-        given = datetime.fromisoformat(text)
-        found = given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
+        time = datetime.fromisoformat(text)
+        instant = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
-        found = None
-    if found is None or not date(1971, 1, 1) <= found.date() <= date(2200, 1, 1):
+        instant = None
+    if instant is None or not date(1971, 1, 1) <= instant.date() <= date(2200, 1, 1):
         raise invalid_fields([FieldError(name, f"must be an ISO 8601 time (got {text!r})")])
-    return found
+    return instant
 
 
 def _amount_view(program: Program, metric: str, amount: Any) -> Any:
@@ -82,7 +82,7 @@ def _amount_view(program: Program, metric: str, amount: Any) -> Any:
 
 
 async def overview(call: Call) -> AnalyticsSummary:
-    """A period's totals by metric, the campaigns with the most transactions, the newest transactions."""
+    """Return a period's totals by metric, the campaigns with the most transactions, and the newest transactions."""
     programme = await call.programme()
     program, period = programme.compiled, _Period(programme, call)
     days = (period.first, period.last, period.metric)
@@ -98,7 +98,7 @@ async def overview(call: Call) -> AnalyticsSummary:
         period=period.view(),
         metrics=_metrics_view(program, rows, users),
         top_campaigns=[TopCampaign(campaign_id=row["campaign_id"], transactions=row["transactions"]) for row in top],
-        # A member's transactions are for those who may read members; the totals are for all who may read.
+        # The totals need admin:read only, but single transactions need members:read.
         recent_activity=[
             RecentTransaction(
                 transaction_id=f"txn_{row['transaction_id']}",
@@ -129,7 +129,7 @@ def _metrics_view(program: Program, rows: Sequence[Any], users: int) -> Analytic
 
 
 async def recent_activity(call: Call) -> Page:
-    """The feed: transactions, enrolments and changes of the configuration, newest first."""
+    """Return transactions, enrolments and configuration changes, newest first."""
     programme = await call.programme()
     page = call.page(tuple[datetime], (AFTER_ALL,))
     async with call.connection() as connection:
@@ -157,7 +157,7 @@ def _activity(program: Program, row: Json) -> Activity:
 
 
 async def timeseries(call: Call) -> TimeSeries:
-    """Totals by day, week or month: what plots are drawn from. Periods without transactions are left out."""
+    """Return totals by day, week or month, for charts. Periods without transactions are left out."""
     programme = await call.programme()
     period = _Period(programme, call)
     unit = call.query.get("interval", "day")
@@ -184,7 +184,7 @@ async def timeseries(call: Call) -> TimeSeries:
 
 
 async def status_report(call: Call) -> StatusReport:
-    """Health and counts, as documented."""
+    """Return health and counts, as documented."""
     now = clock.now()
     async with call.connection() as connection:
         counts = await analytics.counts(connection, call.org_id)

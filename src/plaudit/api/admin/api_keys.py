@@ -1,4 +1,4 @@
-"""API keys: created with scopes, shown once, rotated with an overlap, revoked."""
+"""API keys: create them with scopes, rotate them with an overlap, and revoke them. The secret is shown once."""
 
 import secrets
 from collections.abc import Iterable
@@ -40,8 +40,8 @@ class ApiKeyRotation(Struct, kw_only=True, rename="camel", forbid_unknown_fields
     overlap_seconds: Annotated[int, Meta(ge=0, le=30 * 86_400)] = OVERLAP_SECONDS
 
 
-def _key_view(row: KeyRow, of: type[ApiKey] = ApiKey, **others: Any) -> Any:
-    """Return a key as it is shown; with `others`, of a type that has these fields too."""
+def _key_view(row: KeyRow, view_type: type[ApiKey] = ApiKey, **others: Any) -> Any:
+    """Return a key as clients see it. `others` are further fields of `view_type`."""
     fields: dict[str, Any] = {
         "key_id": f"{PREFIX}{row.key_id}",
         "name": row.name,
@@ -49,18 +49,18 @@ def _key_view(row: KeyRow, of: type[ApiKey] = ApiKey, **others: Any) -> Any:
         "created_at": time_text(row.created_at),
         "expires_at": optional_time(row.expires_at),
     }
-    return of(**fields | others)
+    return view_type(**fields | others)
 
 
 async def list_keys(call: Call) -> Page:
-    """The keys, without their secrets, which nobody knows."""
+    """Return the keys without their secrets, which are not stored."""
     async with call.connection() as connection:
         rows = await orgs.api_keys(connection, call.org_id)
     return ApiKeyList.of([_key_view(row) for row in rows], count=len(rows))
 
 
 async def get_current_key(call: Call) -> CurrentApiKey:
-    """The key that makes the call, and whose it is."""
+    """Return the key that makes the call, and its organisation."""
     assert call.caller is not None
     async with call.connection() as connection:
         key = next(
@@ -80,30 +80,30 @@ async def get_current_key(call: Call) -> CurrentApiKey:
 
 
 async def create_key(call: Call) -> ApiKeyWithSecret:
-    """Create a key; its secret is shown only in this response."""
+    """Create a key. Only this response shows its secret."""
     body: NewApiKey = call.body
     assert call.caller is not None
-    _refuse_more(call.caller, body.scopes, body.expires_at)
+    _check_rights(call.caller, body.scopes, body.expires_at)
     if body.expires_at is not None and body.expires_at <= clock.now():
         raise invalid_fields([FieldError("expiresAt", "must be in the future")])
     async with call.connection() as connection:
         if len(await orgs.api_keys(connection, call.org_id)) >= KEYS_MAX:
             raise Conflict(f"There may be at most {KEYS_MAX} keys", code="too_many_keys")
-        return await _made(connection, call.org_id, body.name, tuple(body.scopes), body.expires_at)
+        return await _create(connection, call.org_id, body.name, tuple(body.scopes), body.expires_at)
 
 
-def _refuse_more(caller: Caller, scopes: Iterable[str], expires_at: datetime | None) -> None:
-    """Raise Forbidden for a secret with which its receiver could do more, or for longer, than with their own."""
+def _check_rights(caller: Caller, scopes: Iterable[str], expires_at: datetime | None) -> None:
+    """Raise Forbidden if a new secret would have more scopes than the caller, or expire later."""
     beyond = sorted(set(scopes) - caller.scopes)
     if beyond:
         raise Forbidden(f"A key can grant only scopes that it has itself (missing: {beyond[0]})", code="scope_missing")
     if caller.expires_at is not None and (expires_at is None or expires_at > caller.expires_at):
-        wanted = f"must be {time_text(caller.expires_at)} at the latest, when the calling key or token expires"
-        wrong = FieldError("expiresAt", f"{wanted} (got {optional_time(expires_at)})")
+        expected = f"must be {time_text(caller.expires_at)} at the latest, when the calling key or token expires"
+        wrong = FieldError("expiresAt", f"{expected} (got {optional_time(expires_at)})")
         raise Forbidden(f"expiresAt {wrong.message}", code="key_outlives_caller", fields=[wrong])
 
 
-async def _made(
+async def _create(
     connection: Connection, org_id: UUID, name: str, scopes: tuple[str, ...], expires_at: datetime | None
 ) -> ApiKeyWithSecret:
     secret = secrets.token_urlsafe(32)
@@ -112,22 +112,22 @@ async def _made(
 
 
 async def rotate_key(call: Call) -> ApiKeyWithSecret:
-    """Create another secret with the same scopes and end; the old one expires after the overlap."""
+    """Create another secret with the same scopes and expiry. The old one expires after the overlap."""
     body: ApiKeyRotation = call.body
-    row = await _one(call)
+    row = await _fetch(call)
     assert call.caller is not None
-    _refuse_more(call.caller, row.scopes, row.expires_at)
+    _check_rights(call.caller, row.scopes, row.expires_at)
     ends_at = clock.now() + timedelta(seconds=body.overlap_seconds)
     async with call.connection() as connection:
-        made = await _made(connection, call.org_id, row.name, tuple(sorted(row.scopes)), row.expires_at)
+        key = await _create(connection, call.org_id, row.name, tuple(sorted(row.scopes)), row.expires_at)
         await orgs.end_api_key(connection, call.org_id, row.key_id, ends_at)
     call.services.callers.forget(row.key_id)
-    return structs.replace(made, replaces=f"{PREFIX}{row.key_id}", old_secret_ends_at=time_text(ends_at))
+    return structs.replace(key, replaces=f"{PREFIX}{row.key_id}", old_secret_ends_at=time_text(ends_at))
 
 
 async def delete_key(call: Call) -> Acknowledgement:
-    """Revoke a key. Other processes may take it for a few seconds more."""
-    row = await _one(call)
+    """Revoke a key. Other processes may accept it for a few more seconds."""
+    row = await _fetch(call)
     assert call.caller is not None
     if row.key_id == call.caller.key_id:
         raise Conflict("A key cannot revoke itself: use another one", code="own_key")
@@ -137,7 +137,7 @@ async def delete_key(call: Call) -> Acknowledgement:
     return Acknowledgement(message="API key revoked successfully")
 
 
-async def _one(call: Call) -> KeyRow:
+async def _fetch(call: Call) -> KeyRow:
     key_id = uuid_in(call.path["keyId"], PREFIX)
     async with call.connection() as connection:
         for row in await orgs.api_keys(connection, call.org_id):

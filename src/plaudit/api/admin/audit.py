@@ -16,7 +16,7 @@ NEWEST = 2**62
 
 
 async def list_changes(call: Call) -> Page:
-    """The changes, newest first; of one kind, one document or one author, if asked."""
+    """Return the changes, newest first, filtered by kind, document and author."""
     page = call.page(tuple[int, int], (NEWEST, NEWEST))
     kind = call.query.get("kind")
     if kind is not None and kind not in KINDS:
@@ -39,7 +39,7 @@ def _entry_view(call: Call, audit_entry: audit.AuditEntry) -> AuditEntry:
         program_version=audit_entry.program_version,
         changed_at=time_text(audit_entry.changed_at),
         changed_by=audit_entry.changed_by,
-        changes=[FieldChange(field=of["field"], before=of["from"], after=of["to"]) for of in changes],
+        changes=[FieldChange(field=change["field"], before=change["from"], after=change["to"]) for change in changes],
     )
 
 

@@ -1,4 +1,4 @@
-"""Bulk: files of members, events and codes, of any size, streamed in; jobs that tell how far they are, line by line."""
+"""Bulk jobs: import files of members, events and codes of any size while they arrive, and report progress by line."""
 
 from collections.abc import AsyncIterable
 from uuid import UUID
@@ -19,40 +19,40 @@ from plaudit.storage import jobs
 
 KINDS = ("members", "codes", "events")
 EXPORT = "export"
-# The scope that a file of this kind needs in addition.
+# The additional scope that each kind of file needs.
 SCOPES = {"events": "actions:write", "codes": "admin:write"}
 
 
 async def import_lines(call: Call) -> Job:
-    """Import a file while it arrives. Sent again with `job`, it resumes after the lines that are done."""
+    """Import a file while it arrives. With `job`, resume that import after its last completed line."""
     kind, origin = call.query.get("kind", "members"), call.query.get("from")
     if origin not in (None, EXPORT):
         raise invalid_fields([FieldError("from", f"must be {EXPORT}, or absent (got {origin[:64]!r})")])
     kinds = KINDS if origin is None else tuple(LINES)
     if kind not in kinds:
-        wanted = f"must be one of {', '.join(kinds)}" + (
+        expected = f"must be one of {', '.join(kinds)}" + (
             f", or from={EXPORT} must also be given" if kind in LINES else ""
         )
-        raise invalid_fields([FieldError("kind", wanted)])
+        raise invalid_fields([FieldError("kind", expected)])
     assert call.caller is not None
     if origin is not None:
         call.caller.require("admin:write", "An import of an export")
-        return await _streamed(call, f"{PREFIX_OF_MOVED}{kind}")
+        return await _run_streamed(call, f"{PREFIX_OF_MOVED}{kind}")
     if kind in SCOPES:
         call.caller.require(SCOPES[kind], f"An import of {kind}")
-    return await _streamed(call, kind)
+    return await _run_streamed(call, kind)
 
 
 async def update_lines(call: Call) -> Job:
-    """Change the profiles of members that there are: the fields given, no others."""
-    return await _streamed(call, "update")
+    """Update the given fields of existing members' profiles."""
+    return await _run_streamed(call, "update")
 
 
-async def _streamed(call: Call, kind: str) -> Job:
+async def _run_streamed(call: Call, kind: str) -> Job:
     assert call.stream is not None
-    named = call.query.get("job")
-    job_id = None if named is None else uuid_in(named, PREFIX)
-    if named is not None and job_id is None:
+    job_name = call.query.get("job")
+    job_id = None if job_name is None else uuid_in(job_name, PREFIX)
+    if job_name is not None and job_id is None:
         raise invalid_fields([FieldError("job", "must be a job id such as job_…")])
     pool = call.services.engine_pool
     job = await jobs.start(pool, call.org_id, kind, call.caller_name, job_id)
@@ -61,10 +61,10 @@ async def _streamed(call: Call, kind: str) -> Job:
     programmes = call.services.programmes
     if kind == "events":
         inbox, correlation_id = call.services.inbox, call.correlation_id
-        done = take_events(pool, programmes, inbox, job, parts, is_csv=is_csv, correlation_id=correlation_id)
+        progress = take_events(pool, programmes, inbox, job, parts, is_csv=is_csv, correlation_id=correlation_id)
     else:
-        done = runner.run_job(pool, programmes, job, parts, is_csv=is_csv)
-    async for _ in done:
+        progress = runner.run_job(pool, programmes, job, parts, is_csv=is_csv)
+    async for _ in progress:
         pass
     return await _job_response(call, str(job.job_id))
 
@@ -74,38 +74,38 @@ async def list_jobs(call: Call) -> Page:
     page = call.page(tuple[UUID], (GREATEST_ID,))
     programme = await call.programme()
     async with call.connection() as connection:
-        found = await jobs.job_rows(connection, call.org_id, *page.start, page.limit)
-    found, cursor = page.cut(found, lambda row: (row["job_id"],))
-    return JobList.of([job_view(programme, row) for row in found], cursor=cursor)
+        rows = await jobs.job_rows(connection, call.org_id, *page.start, page.limit)
+    rows, cursor = page.cut(rows, lambda row: (row["job_id"],))
+    return JobList.of([job_view(programme, row) for row in rows], cursor=cursor)
 
 
 async def get_job(call: Call) -> Job:
-    """How far a job is, what it refused and why, and whether what was given is what was booked."""
+    """Return a job's progress, its rejected lines with reasons, and whether the stored totals match the file's."""
     return await _job_response(call, call.path["jobId"].removeprefix(PREFIX))
 
 
-async def _job_response(call: Call, named: str) -> Job:
-    job_id = uuid_in(PREFIX + named, PREFIX)
+async def _job_response(call: Call, job_name: str) -> Job:
+    job_id = uuid_in(PREFIX + job_name, PREFIX)
     page = call.page(tuple[int], (0,))
     programme = await call.programme()
     async with call.connection() as connection:
         row = None if job_id is None else await jobs.job_row(connection, call.org_id, job_id)
         if row is None or job_id is None:
             raise NotFound("Job not found", code="job_not_found")
-        found = await jobs.errors_of(connection, job_id, *page.start, page.limit)
-    found, cursor = page.cut(found, lambda record: (record["line"],))
-    errors = [view_from(RejectedLine, jobs.error_view(record)) for record in found]
+        records = await jobs.errors_of(connection, job_id, *page.start, page.limit)
+    records, cursor = page.cut(records, lambda record: (record["line"],))
+    errors = [view_from(RejectedLine, jobs.error_view(record)) for record in records]
     return job_view(programme, row, JobReport, errors=errors, cursor=cursor)
 
 
 async def cancel_job(call: Call) -> Job:
-    """End an import that has not finished."""
-    named = call.path["jobId"].removeprefix(PREFIX)
-    job_id = uuid_in(PREFIX + named, PREFIX)
+    """Cancel an import that has not finished."""
+    job_name = call.path["jobId"].removeprefix(PREFIX)
+    job_id = uuid_in(PREFIX + job_name, PREFIX)
     if job_id is None:
         raise NotFound("Job not found", code="job_not_found")
     await jobs.cancel(call.services.engine_pool, call.org_id, job_id)
-    return await _job_response(call, named)
+    return await _job_response(call, job_name)
 
 
 _JOB_ID = Parameter("job", "Resume this job with the same file", TEXT)

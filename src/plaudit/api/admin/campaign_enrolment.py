@@ -17,7 +17,7 @@ class CampaignEnrolmentRequest(Struct, kw_only=True, rename="camel", forbid_unkn
 
 
 async def enrol(call: Call) -> CampaignEnrolmentResult:
-    """Let a member join a campaign that asks to be joined."""
+    """Enrol a member in a campaign."""
     body: CampaignEnrolmentRequest = call.body
     campaign_id = call.path["campaignId"]
     programme = await call.programme()

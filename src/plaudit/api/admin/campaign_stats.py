@@ -1,4 +1,4 @@
-"""A campaign's participants, and what it has given."""
+"""A campaign's statistics, participants and leaderboard."""
 
 from uuid import UUID
 
@@ -32,13 +32,13 @@ _PROGRESS = msgspec.json.Decoder(Progress)
 
 
 async def stats(call: Call) -> CampaignStats:
-    """Counts of a campaign, and what it has given by metric."""
+    """Return a campaign's counts, and the amounts that it has paid by metric."""
     campaign_id = call.path["campaignId"]
     program = (await call.programme()).compiled
     async with call.connection() as connection:
         await documents.fetch(connection, call.org_id, KINDS["campaign"], campaign_id)
         counts, paid = await campaign_stats.stats(connection, call.org_id, campaign_id)
-    given = {
+    paid_by_metric = {
         row["metric"]: MetricPaid(
             amount=amount_view(program, row["metric"], row["amount"]), transactions=row["transactions"]
         )
@@ -50,12 +50,12 @@ async def stats(call: Call) -> CampaignStats:
         completed=counts["completed"],
         completions=counts["completions"],
         last_completed_at=optional_time(counts["last_at"]),
-        metrics=given,
+        metrics=paid_by_metric,
     )
 
 
 async def participants(call: Call) -> Page:
-    """A page of the members who take part, with their progress."""
+    """Return the members who take part, with their progress."""
     campaign_id = call.path["campaignId"]
     page = call.page(tuple[UUID], (UUID(int=0),))
     programme = await call.programme()
@@ -65,17 +65,17 @@ async def participants(call: Call) -> Page:
         await documents.fetch(connection, call.org_id, KINDS["campaign"], campaign_id)
         rows = await campaign_stats.taking_part(connection, call.org_id, campaign_id, *page.start, page.limit)
     rows, cursor = page.cut(rows, lambda row: (row["member_id"],))
-    shown_rows = [
+    views = [
         CampaignParticipant(
             user_id=row["user_id"], **progress_fields(program, campaign, _PROGRESS.decode(row["state"]), now)
         )
         for row in rows
     ]
-    return CampaignParticipantList.of(shown_rows, cursor=cursor)
+    return CampaignParticipantList.of(views, cursor=cursor)
 
 
 async def leaderboard(call: Call) -> View:
-    """The ranking that a campaign has as a part; else those who have completed it most often, of equals the first."""
+    """Return the leaderboard of the campaign's ranking. Without one, rank by completions; ties: the earliest."""
     campaign_id = call.path["campaignId"]
     campaign = (await call.programme()).campaigns.get(campaign_id)
     if campaign is not None and any(part.name == COMPETITION for part, _ in parts_of(campaign)):
@@ -86,12 +86,12 @@ async def leaderboard(call: Call) -> View:
     return CampaignLeaderboard.of(
         [
             CampaignRank(
-                rank=number,
+                rank=rank,
                 user_id=row["user_id"],
                 completions=row["completions"],
                 last_completed_at=optional_time(row["last_at"]),
             )
-            for number, row in enumerate(rows, start=1)
+            for rank, row in enumerate(rows, start=1)
         ]
     )
 

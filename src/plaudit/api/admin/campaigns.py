@@ -1,4 +1,4 @@
-"""The operations of campaigns in addition to CRUD: their statuses, and the rules of advanced mode."""
+"""The operations of campaigns in addition to CRUD: changes of status, copies, and rules."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -32,7 +32,7 @@ def _to_status(status: str) -> Callable[[Call], Awaitable[View]]:
 
 
 async def duplicate(call: Call) -> View:
-    """A copy of a campaign, with its rules, as a draft of its own."""
+    """Copy a campaign with its rules. The copy is a draft."""
     async with call.connection() as connection, atomic(connection):
         campaign = await documents.fetch(connection, call.org_id, CAMPAIGN, call.path["campaignId"])
         filters = {"campaignId": campaign.id}
@@ -48,7 +48,7 @@ async def duplicate(call: Call) -> View:
 
 
 async def list_rules(call: Call) -> Page:
-    """The rules of a campaign; those of simple mode are generated from its triggers."""
+    """Return a campaign's rules. In simple mode they are generated from its triggers."""
     async with call.connection() as connection:
         campaign = await documents.fetch(connection, call.org_id, CAMPAIGN, call.path["campaignId"])
         if campaign.doc["simplifiedMode"]:
@@ -59,14 +59,14 @@ async def list_rules(call: Call) -> Page:
 
 
 def _generated(call: Call, campaign: StoredDocument) -> list[View]:
-    """Simple mode owns its rules: one for each trigger."""
+    """Return the generated rules of a campaign in simple mode: one per trigger."""
     return [
-        document_view(call, RULE, _generated_rule(campaign, number, trigger))
-        for number, trigger in enumerate(campaign.doc["triggers"])
+        document_view(call, RULE, _generated_rule(campaign, index, trigger))
+        for index, trigger in enumerate(campaign.doc["triggers"])
     ]
 
 
-def _generated_rule(campaign: StoredDocument, number: int, trigger: dict[str, Any]) -> StoredDocument:
+def _generated_rule(campaign: StoredDocument, index: int, trigger: dict[str, Any]) -> StoredDocument:
     doc = {
         "campaignId": campaign.id,
         "triggerType": trigger["type"],
@@ -75,11 +75,11 @@ def _generated_rule(campaign: StoredDocument, number: int, trigger: dict[str, An
         "priority": 5,
         "enabled": True,
     }
-    return structs.replace(campaign, id=f"rule_{campaign.id.removeprefix('camp_')}_{number}", doc=doc)
+    return structs.replace(campaign, id=f"rule_{campaign.id.removeprefix('camp_')}_{index}", doc=doc)
 
 
 async def create_rule(call: Call) -> View:
-    """Write a rule into a campaign in advanced mode."""
+    """Create a rule in a campaign in advanced mode."""
     rule_id, body = new_id_of(RULE, call.body)
     campaign_id = call.path["campaignId"]
     if body.setdefault("campaignId", campaign_id) != campaign_id:
@@ -107,34 +107,34 @@ async def _rule_of_campaign(connection: Connection, call: Call) -> StoredDocumen
 
 
 async def get_rule(call: Call) -> View:
-    """One rule of a campaign, also one that simple mode has generated."""
+    """Return a rule of a campaign, generated or not."""
     async with call.connection() as connection:
         campaign = await documents.fetch(connection, call.org_id, CAMPAIGN, call.path["campaignId"])
         if not campaign.doc["simplifiedMode"]:
             return document_view(call, RULE, await _rule_of_campaign(connection, call))
     rules = cast("list[Any]", _generated(call, campaign))
-    found = next((rule for rule in rules if rule.rule_id == call.path["ruleId"]), None)
-    if found is None:
+    generated = next((rule for rule in rules if rule.rule_id == call.path["ruleId"]), None)
+    if generated is None:
         raise NotFound("Rule not found", code="rule_not_found")
-    return found
+    return generated
 
 
 async def update_rule(call: Call) -> View:
-    """Change a rule: the fields given, no others."""
+    """Update the given fields of a rule."""
     async with call.connection() as connection:
         rule = await _rule_of_campaign(connection, call)
     return await update_document(call, RULE, rule.id, call.body)
 
 
 async def delete_rule(call: Call) -> OperationResult:
-    """Take a rule away."""
+    """Delete a rule."""
     async with call.connection() as connection:
         rule = await _rule_of_campaign(connection, call)
     await delete_document(call, RULE, rule.id)
     return OperationResult(data=None, status=204)
 
 
-_ONE_CAMPAIGN: dict[str, Any] = {"scope": "admin:write", "tag": "Campaigns", "response": TYPES[CAMPAIGN.name].view}
+_COMMON: dict[str, Any] = {"scope": "admin:write", "tag": "Campaigns", "response": TYPES[CAMPAIGN.name].view}
 
 OPERATIONS = [
     Operation(
@@ -145,7 +145,7 @@ OPERATIONS = [
         run=duplicate,
         status=201,
         errors=(400, 404),
-        **_ONE_CAMPAIGN,
+        **_COMMON,
     ),
     *(
         Operation(
@@ -155,7 +155,7 @@ OPERATIONS = [
             summary=f"{verb.capitalize()} a campaign",
             run=_to_status(status),
             errors=(400, 404),
-            **_ONE_CAMPAIGN,
+            **_COMMON,
         )
         for verb, status in (("activate", "active"), ("pause", "paused"), ("archive", "archived"))
     ),

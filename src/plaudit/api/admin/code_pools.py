@@ -1,4 +1,4 @@
-"""Code pools: generate, import, and confirm redemption."""
+"""The operations of code pools in addition to CRUD: generate, import, redeem, list and expire codes."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -45,35 +45,35 @@ class CodeImport(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 async def generate(call: Call) -> CodesGenerated:
-    """Draw new codes into a pool."""
+    """Generate random codes in a pool."""
     body: CodeGenerationRequest = call.body
     async with call.connection() as connection:
         pool = await documents.fetch(connection, call.org_id, KIND, call.path["poolId"])
         prefix = pool.doc.get("prefix") or ""
         if body.quantity > len(code_pools.ALPHABET) ** body.code_length // 100:
             raise invalid_fields([FieldError("codeLength", f"is too short for {body.quantity:,} distinct codes")])
-        made = await code_pools.generate(
+        count = await code_pools.generate(
             connection, call.org_id, pool.id, prefix, quantity=body.quantity, length=body.code_length
         )
-        return CodesGenerated(generated=made, **await _counts(connection, call.org_id, pool.id))
+        return CodesGenerated(generated=count, **await _counts(connection, call.org_id, pool.id))
 
 
 async def import_codes(call: Call) -> CodesImported:
-    """Take codes from JSON (`{"codes": […]}`) or CSV (one a line, or in a column named `code`)."""
-    given = await _codes_in(call)
+    """Import codes from JSON (`{"codes": […]}`) or CSV (one per line, or in a column named `code`)."""
+    codes = await _codes_in(call)
     async with call.connection() as connection:
         pool = await documents.fetch(connection, call.org_id, KIND, call.path["poolId"])
-        added = await code_pools.add(connection, call.org_id, pool.id, given)
+        added = await code_pools.add(connection, call.org_id, pool.id, codes)
         counts = await _counts(connection, call.org_id, pool.id)
-    return CodesImported(imported=added, duplicates=len(given) - added, **counts)
+    return CodesImported(imported=added, duplicates=len(codes) - added, **counts)
 
 
 async def _codes_in(call: Call) -> list[str]:
     if not is_csv_type(call.headers.get("content-type", "")):
         return decode_body(call.raw, CodeImport).codes
-    given = await codes_of_csv(call.raw, IMPORT_CODES_MAX)
+    codes = await codes_of_csv(call.raw, IMPORT_CODES_MAX)
     try:
-        return msgspec.convert({"codes": given}, CodeImport).codes
+        return msgspec.convert({"codes": codes}, CodeImport).codes
     except msgspec.ValidationError as error:
         raise invalid_fields([FieldError("codes", f"do not form a valid pool: {error}")]) from None
 
@@ -85,7 +85,7 @@ async def _counts(connection: Connection, org_id: UUID, pool_id: str) -> dict[st
 
 
 async def redeem(call: Call) -> Code:
-    """A shop confirms that a code was used, and learns what it is worth."""
+    """Mark a code as redeemed, and return what it is worth."""
     pool_id = call.path["poolId"]
     programme = await call.programme()
     async with call.connection() as connection:
@@ -96,7 +96,7 @@ async def redeem(call: Call) -> Code:
 
 
 async def list_codes(call: Call) -> Page:
-    """A page of a pool's codes: of a state, of a user, if asked."""
+    """Return a pool's codes, filtered by state and member."""
     pool_id, user_id = call.path["poolId"], call.query.get("userId")
     if user_id is not None:
         assert call.caller is not None
@@ -114,7 +114,7 @@ async def list_codes(call: Call) -> Page:
 
 
 async def get_code(call: Call) -> Code:
-    """One code: its state, who has it, what it is worth."""
+    """Return a code's state, holder and value."""
     programme = await call.programme()
     async with call.connection() as connection:
         return _code_view(call, programme, await _code(connection, call))
@@ -145,7 +145,7 @@ def _code_view(call: Call, programme: Programme, row: Row) -> Code:
 
 
 async def expire(call: Call) -> CodesExpired:
-    """Let the codes that nobody has expire; those in members' hands stay."""
+    """Expire a pool's unissued codes. Issued codes stay valid."""
     pool_id = call.path["poolId"]
     async with call.connection() as connection:
         await documents.fetch(connection, call.org_id, KINDS["code_pool"], pool_id)

@@ -1,4 +1,4 @@
-"""Competitions: boards, entries, draws, winners."""
+"""The operations of competitions in addition to CRUD: leaderboards, entries, draws and winners."""
 
 from typing import Annotated
 from uuid import UUID
@@ -38,22 +38,22 @@ class DrawRequest(Struct, kw_only=True, forbid_unknown_fields=True):
     winners: Annotated[int, Meta(ge=1, le=10_000)] = 1
 
 
-class _KeptWinner(Struct, rename="camel"):
+class _StoredWinner(Struct, rename="camel"):
     rank: int
     user_id: str
     score: int | None = None
     entries: int | None = None
 
 
-class _KeptResult(Struct):
-    winners: list[_KeptWinner] = []
+class _StoredResult(Struct):
+    winners: list[_StoredWinner] = []
 
 
-_RESULT = msgspec.json.Decoder(_KeptResult)
+_RESULT = msgspec.json.Decoder(_StoredResult)
 
 
 async def leaderboard(call: Call) -> Page:
-    """A board: from the top, around a member, or among some (friends)."""
+    """Return a leaderboard: from the top, around a member, or among some members, such as friends."""
     programme, competition = await _competition(call)
     if not competition.is_ranking:
         raise Invalid("This competition has no score, so it has no leaderboard", code="not_a_ranking")
@@ -66,19 +66,19 @@ async def leaderboard(call: Call) -> Page:
         scope = league.divisions[0]
     if league is not None and scope not in league.divisions:
         raise invalid_fields([FieldError("scope", f"must be one of the divisions {', '.join(league.divisions)}")])
-    present = (
+    current_round = (
         "" if league is None else period_key(programme.now(), league.period, programme.compiled.settings.time_zone)
     )
-    asked = _round_asked(call, competition)
+    round_name = _requested_round(call, competition)
     board: Leaderboard | PastBoard
-    if league is None or asked is None or asked == present:
-        board = await call.services.boards.board(call.org_id, competition.competition_id, scope, present)
+    if league is None or round_name is None or round_name == current_round:
+        board = await call.services.boards.board(call.org_id, competition.competition_id, scope, current_round)
     else:
         assert scope is not None
         async with call.connection() as connection:
-            past = await rounds.board_of(connection, call.org_id, competition.competition_id, scope, asked)
+            past = await rounds.board_of(connection, call.org_id, competition.competition_id, scope, round_name)
         if past is None:
-            raise _no_round(asked)
+            raise _no_round(round_name)
         board = past
     decimals = score_decimals(programme.compiled, competition)
     cursor = None
@@ -93,15 +93,15 @@ async def leaderboard(call: Call) -> Page:
         (first,) = read_cursor(call.query, tuple[int], (1,))
         page, cursor = paged(board.top(max(first, 1), size + 1), size, lambda place: (place.rank + 1,))
         places = page
-    shown = [_place_view(place, decimals) for place in places]
-    return LeaderboardPage.of(shown, count=len(board), cursor=cursor)
+    views = [_place_view(place, decimals) for place in places]
+    return LeaderboardPage.of(views, count=len(board), cursor=cursor)
 
 
-def _round_asked(call: Call, competition: Competition) -> str | None:
-    asked = call.query.get("round")
-    if asked is not None and competition.league is None:
+def _requested_round(call: Call, competition: Competition) -> str | None:
+    round_name = call.query.get("round")
+    if round_name is not None and competition.league is None:
         raise invalid_fields([FieldError("round", "is for a competition that has leagues")])
-    return asked
+    return round_name
 
 
 def _no_round(name: str) -> NotFound:
@@ -118,7 +118,7 @@ def _place_view(place: RankedMember, decimals: int) -> LeaderboardPlace:
 
 
 async def list_entries(call: Call) -> Page:
-    """A page of the entries."""
+    """Return the entries of a competition by member."""
     _, competition = await _competition(call)
     page = call.page(tuple[UUID], (UUID(int=0),))
     async with call.connection() as connection:
@@ -128,14 +128,14 @@ async def list_entries(call: Call) -> Page:
 
 
 async def get_draw(call: Call) -> Draw:
-    """The hash of the seed, from when the competition was opened; with the result, the seed itself."""
+    """Return the hash of the draw's seed, which exists from the start; after the draw also the seed and the result."""
     _, competition = await _competition(call)
     async with call.connection() as connection:
         await open_draw(connection, call.org_id, competition.competition_id)
-        found = await leaderboards.contest(connection, call.org_id, competition.competition_id)
-    assert found is not None
-    result = Draw() if found["result"] is None else msgspec.json.decode(found["result"], type=Draw)
-    return structs.replace(result, seed_hash=seed_hash(found["seed"]), drawn_at=optional_time(found["settled_at"]))
+        row = await leaderboards.contest(connection, call.org_id, competition.competition_id)
+    assert row is not None
+    result = Draw() if row["result"] is None else msgspec.json.decode(row["result"], type=Draw)
+    return structs.replace(result, seed_hash=seed_hash(row["seed"]), drawn_at=optional_time(row["settled_at"]))
 
 
 async def post_draw(call: Call) -> Draw:
@@ -150,14 +150,14 @@ async def post_draw(call: Call) -> Draw:
 
 
 async def list_winners(call: Call) -> Page:
-    """The winners, all of them: of a draw, or of the places of a ranking."""
+    """Return all winners of a draw, or all who won prizes for their rank."""
     programme, competition = await _competition(call)
-    asked = _round_asked(call, competition)
+    round_name = _requested_round(call, competition)
     if competition.league is not None:
-        return await _winners_of_round(call, programme, competition, asked)
+        return await _winners_of_round(call, programme, competition, round_name)
     async with call.connection() as connection:
-        found = await leaderboards.contest(connection, call.org_id, competition.competition_id)
-    result = _KeptResult() if found is None or found["result"] is None else _RESULT.decode(found["result"])
+        row = await leaderboards.contest(connection, call.org_id, competition.competition_id)
+    result = _StoredResult() if row is None or row["result"] is None else _RESULT.decode(row["result"])
     decimals = score_decimals(programme.compiled, competition)
     winners = [
         Winner(
@@ -168,16 +168,16 @@ async def list_winners(call: Call) -> Page:
         )
         for winner in result.winners
     ]
-    return WinnerList.of(winners, settled_at=optional_time(found["settled_at"]) if found else None)
+    return WinnerList.of(winners, settled_at=optional_time(row["settled_at"]) if row else None)
 
 
-async def _winners_of_round(call: Call, programme: Programme, competition: Competition, asked: str | None) -> Page:
-    """Who has won a prize in a round of a league: the one asked for, or the last that is settled."""
+async def _winners_of_round(call: Call, programme: Programme, competition: Competition, round_name: str | None) -> Page:
+    """Return the prize winners of a round of a league: the requested one, or the last settled one."""
     async with call.connection() as connection:
-        found = await rounds.settled(connection, call.org_id, competition.competition_id, asked)
-    if found is None:
-        if asked is not None:
-            raise _no_round(asked)
+        settled = await rounds.settled(connection, call.org_id, competition.competition_id, round_name)
+    if settled is None:
+        if round_name is not None:
+            raise _no_round(round_name)
         return WinnerList.of([], settled_at=None, round=None)
     decimals = score_decimals(programme.compiled, competition)
     winners = [
@@ -187,10 +187,10 @@ async def _winners_of_round(call: Call, programme: Programme, competition: Compe
             score=to_number(round_move.score, decimals),
             scope=round_move.from_,
         )
-        for round_move in found.round.moved
+        for round_move in settled.round.moved
         if round_move.band is not None
     ]
-    return WinnerList.of(winners, settled_at=time_text(found.settled_at), round=found.name)
+    return WinnerList.of(winners, settled_at=time_text(settled.settled_at), round=settled.name)
 
 
 async def _competition(call: Call) -> tuple[Programme, Competition]:

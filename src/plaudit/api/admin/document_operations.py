@@ -1,4 +1,4 @@
-"""The CRUD operations of a kind of document: one implementation for all kinds."""
+"""The CRUD operations of documents. All kinds share this implementation."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -26,11 +26,11 @@ _CAMPAIGN_LEAVES_BEHIND = """Only the document is deleted: members' progress, tr
 To stop a campaign, archive it instead."""
 MAX_ORDINAL = 2**62
 EVERYTHING = 2**31
-NOTHING: Mapping[str, Any] = {}
+NO_FIELDS: Mapping[str, Any] = {}
 
 
 def crud(kind: DocumentKind) -> list[Operation]:
-    """The operations of a kind: list, create, one, change, delete, and its versions."""
+    """Return the operations of a kind: list, create, get, update and delete documents, and list their versions."""
     collection = f"/v1/{kind.collection}"
     single = f"{collection}/{{{kind.id_field}}}"
     types = TYPES[kind.name]
@@ -92,20 +92,20 @@ _NAMED = {f"{kind.name}Id": kind.name for kind in KINDS.values()} | {"metric": "
 
 
 def _filter(kind: DocumentKind, name: str) -> Parameter:
-    """A field that a list can be filtered by, with the values that it can have."""
-    own = next(field for field in msgspec.structs.fields(kind.type) if field.encode_name == name)
-    (schema,), _ = msgspec.json.schema_components([own.type])
+    """Return the query parameter that filters a list by this field."""
+    filtered = next(field for field in msgspec.structs.fields(kind.type) if field.encode_name == name)
+    (schema,), _ = msgspec.json.schema_components([filtered.type])
     values = {"enum": schema["enum"]} if "enum" in schema else {"type": "string"}
     return Parameter(name, f"Filter by {name}", values, names=_NAMED.get(name))
 
 
-def document_view(call: Call, kind: DocumentKind, stored: StoredDocument, others: Mapping[str, Any] = NOTHING) -> View:
-    """Return a document as the caller may see it, with `others` of its view's fields."""
+def document_view(
+    call: Call, kind: DocumentKind, stored: StoredDocument, others: Mapping[str, Any] = NO_FIELDS
+) -> View:
+    """Return a document as the caller may see it. `others` are further fields of its view."""
     types = TYPES[kind.name]
-    shown = {
-        types.names[name]: value for name, value in _visible(call, kind, stored.doc).items() if name in types.names
-    }
-    shown |= {
+    view = {types.names[name]: value for name, value in _visible(call, kind, stored.doc).items() if name in types.names}
+    view |= {
         "org_id": str(call.org_id),
         types.id_name: stored.id,
         "version": stored.version,
@@ -114,14 +114,14 @@ def document_view(call: Call, kind: DocumentKind, stored: StoredDocument, others
         "created_by": stored.created_by,
         **others,
     }
-    return types.view(**shown)
+    return types.view(**view)
 
 
-async def document_views(call: Call, kind: DocumentKind, found: Sequence[StoredDocument]) -> list[View]:
-    """Return documents with what is not theirs to keep: numbers of codes of a pool, why one is out of force."""
-    if not found:
+async def document_views(call: Call, kind: DocumentKind, stored_documents: Sequence[StoredDocument]) -> list[View]:
+    """Return documents with fields that are not stored in them: counts, and why a document is out of force."""
+    if not stored_documents:
         return []
-    ids = [stored.id for stored in found]
+    ids = [stored.id for stored in stored_documents]
     others: dict[str, dict[str, Any]] = {name: {} for name in ids}
     programme = await call.services.programmes.current_unless_stopped(call.org_id)
     if programme is not None and (out := programme.out_of_force):
@@ -133,12 +133,12 @@ async def document_views(call: Call, kind: DocumentKind, found: Sequence[StoredD
         async with call.connection() as connection:
             counts = await documented.counts(connection, call.org_id, ids)
         others = {name: {**others[name], **counts[name]} for name in ids}
-    return [document_view(call, kind, stored, others[stored.id]) for stored in found]
+    return [document_view(call, kind, stored, others[stored.id]) for stored in stored_documents]
 
 
-async def _one_view(call: Call, kind: DocumentKind, stored: StoredDocument) -> View:
-    (shown,) = await document_views(call, kind, [stored])
-    return shown
+async def _view_of(call: Call, kind: DocumentKind, stored: StoredDocument) -> View:
+    (view,) = await document_views(call, kind, [stored])
+    return view
 
 
 def hidden_from(call: Call, kind: DocumentKind) -> frozenset[str]:
@@ -152,27 +152,27 @@ def _visible(call: Call, kind: DocumentKind, doc: Json) -> Json:
 
 
 def change_of(call: Call, kind: DocumentKind, document_id: str) -> Change:
-    """Who changes what, when."""
+    """Return the change record of a document: who changes it, and when."""
     return Change(
         org_id=call.org_id, kind=kind, id=document_id, by=call.caller_name, at=clock.now(), scopes=call.scopes
     )
 
 
 def new_id_of(kind: DocumentKind, body: Any) -> tuple[str, Any]:
-    """The id of a new document, and the body without it: the client's own, the field that is the id, or a new one."""
+    """Return the id of a new document, and the body without it. The client can choose the id; otherwise it is generated."""
     if not isinstance(body, dict):
         raise invalid_fields([FieldError("", "must be an object")])
-    given: dict[str, Any] = dict(body)  # pyright: ignore[reportUnknownArgumentType]
-    named = given.pop(kind.id_field, None)
-    if named is None and kind.id_from is not None:
-        named = given.get(kind.id_from)
-    if named is None:
-        return f"{kind.id_prefix}{clock.new_uuid7()}", given
+    fields: dict[str, Any] = dict(body)  # pyright: ignore[reportUnknownArgumentType]
+    document_id = fields.pop(kind.id_field, None)
+    if document_id is None and kind.id_from is not None:
+        document_id = fields.get(kind.id_from)
+    if document_id is None:
+        return f"{kind.id_prefix}{clock.new_uuid7()}", fields
     try:
-        return msgspec.convert(named, DocumentId), given
+        return msgspec.convert(document_id, DocumentId), fields
     except msgspec.ValidationError:
-        wanted = "must be 1 to 64 letters, digits, dots, hyphens or underscores"
-        raise invalid_fields([FieldError(kind.id_field, wanted)]) from None
+        expected = "must be 1 to 64 letters, digits, dots, hyphens or underscores"
+        raise invalid_fields([FieldError(kind.id_field, expected)]) from None
 
 
 def make_list(kind: DocumentKind) -> Run:
@@ -187,14 +187,14 @@ def make_list(kind: DocumentKind) -> Run:
 
 
 async def list_documents(call: Call, kind: DocumentKind, *, after: int, filters: Mapping[str, str], size: int) -> Page:
-    """A page of a kind."""
+    """Return a page of the documents of a kind."""
     async with call.connection() as connection:
-        found = await documents.fetch_page(
+        rows = await documents.fetch_page(
             connection, call.org_id, kind, after=after, filters=dict(filters), size=size + 1
         )
-    page, cursor = paged(found, size, lambda document: (document.ordinal,))
-    shown = await document_views(call, kind, page)
-    return TYPES[kind.name].page.of(shown, count=len(shown), cursor=cursor)
+    page, cursor = paged(rows, size, lambda document: (document.ordinal,))
+    views = await document_views(call, kind, page)
+    return TYPES[kind.name].page.of(views, count=len(views), cursor=cursor)
 
 
 def make_create(kind: DocumentKind) -> Run:
@@ -203,9 +203,9 @@ def make_create(kind: DocumentKind) -> Run:
         async with call.connection() as connection:
             stored = await documents.create(connection, change_of(call, kind, document_id), body)
         await call.services.programmes.refresh(call.org_id)
-        shown = await _one_view(call, kind, stored)
+        view = await _view_of(call, kind, stored)
         documented = DOCUMENTED.get(kind.name)
-        return documented.created(shown) if documented else shown
+        return documented.created(view) if documented else view
 
     return run
 
@@ -214,7 +214,7 @@ def getter(kind: DocumentKind) -> Run:
     async def run(call: Call) -> View:
         async with call.connection() as connection:
             stored = await documents.fetch(connection, call.org_id, kind, call.path[kind.id_field])
-        return await _one_view(call, kind, stored)
+        return await _view_of(call, kind, stored)
 
     return run
 
@@ -227,21 +227,21 @@ def updater(kind: DocumentKind) -> Run:
 
 
 async def update_document(call: Call, kind: DocumentKind, document_id: str, body: Any) -> View:
-    """Change a document, in force here at once, and show it. What cannot be changed may be sent as it was shown."""
+    """Update a document and return it. It is in force in this process immediately. Unchanged read-only fields are ignored."""
     read_only = read_only_fields(kind)
     if isinstance(body, dict) and body.keys() & read_only:
         async with call.connection() as connection:
-            before = await documents.fetch(connection, call.org_id, kind, document_id)
-        shown, documented = await _one_view(call, kind, before), DOCUMENTED.get(kind.name)
-        body = writable(body, to_builtins(shown if documented is None else documented.complete(shown)), read_only)
+            old = await documents.fetch(connection, call.org_id, kind, document_id)
+        view, documented = await _view_of(call, kind, old), DOCUMENTED.get(kind.name)
+        body = writable(body, to_builtins(view if documented is None else documented.complete(view)), read_only)
     async with call.connection() as connection:
         stored = await documents.update(connection, change_of(call, kind, document_id), body)
     await call.services.programmes.refresh(call.org_id)
-    return await _one_view(call, kind, stored)
+    return await _view_of(call, kind, stored)
 
 
 def read_only_fields(kind: DocumentKind) -> frozenset[str]:
-    """Return the fields that documents of a kind are shown with, and that their authors do not write."""
+    """Return the fields in the responses of a kind that clients cannot write."""
     types = TYPES[kind.name]
     return frozenset(types.view.__struct_encode_fields__) - types.names.keys()
 
@@ -258,7 +258,7 @@ def deleter(kind: DocumentKind) -> Run:
 
 
 async def delete_document(call: Call, kind: DocumentKind, document_id: str) -> None:
-    """Delete a document, in force here at once."""
+    """Delete a document. This process stops using it immediately."""
     async with call.connection() as connection:
         await documents.delete(connection, change_of(call, kind, document_id))
     await call.services.programmes.refresh(call.org_id)
@@ -269,11 +269,11 @@ def version_lister(kind: DocumentKind) -> Run:
         page = call.page(tuple[int], (MAX_ORDINAL,))
         document_id = call.path[kind.id_field]
         async with call.connection() as connection:
-            found = await documents.versions(
+            rows = await documents.versions(
                 connection, call.org_id, kind, document_id, before=page.start[0], size=page.limit
             )
-        found, cursor = page.cut(found, lambda document_version: (document_version.program_version,))
-        shown = [
+        rows, cursor = page.cut(rows, lambda document_version: (document_version.program_version,))
+        versions = [
             DocumentVersion(
                 version=document_version.version,
                 program_version=document_version.program_version,
@@ -282,8 +282,8 @@ def version_lister(kind: DocumentKind) -> Run:
                 changed_by=document_version.changed_by,
                 document=None if document_version.doc is None else _visible(call, kind, document_version.doc),
             )
-            for document_version in found
+            for document_version in rows
         ]
-        return DocumentVersionList.of(shown, cursor=cursor)
+        return DocumentVersionList.of(versions, cursor=cursor)
 
     return run

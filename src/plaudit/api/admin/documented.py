@@ -1,4 +1,4 @@
-"""Where the documents show a kind of document otherwise than the envelope has it: in one table."""
+"""The kinds of documents whose documented responses differ from the general form, in one table."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -15,18 +15,18 @@ Counts = Callable[[Connection, UUID, Sequence[str]], Awaitable[Mapping[str, Mapp
 
 
 class Documented(Struct, frozen=True, kw_only=True):
-    """`bare` documents come without envelope; `counts` are fields of its view that the document does not keep itself.
+    """How the responses of a kind differ. `bare`: there is no envelope. `counts` returns fields that are not stored.
 
-    `complete` adds what only some responses have; `created` is the response to a document that has been created, of
-    `created_type` where that is not the document. `unpaged` lists have everything unless a limit is given, since their
-    pages know of no paging.
+    `complete` adds fields that only some responses have. `created` returns the response to a create request, of the type
+    `created_type` if that is not the document. `unpaged` lists are complete unless the request has a limit, because
+    their documentation has no paging.
     """
 
     bare: bool = False
     unpaged: bool = False
     counts: Counts | None = None
-    complete: Callable[[View], View] = lambda shown: shown
-    created: Callable[[View], View] = lambda shown: shown
+    complete: Callable[[View], View] = lambda view: view
+    created: Callable[[View], View] = lambda view: view
     created_type: type[View] | None = None
 
 
@@ -36,23 +36,23 @@ async def _pool_counts(connection: Connection, org_id: UUID, ids: Sequence[str])
 
 
 def _counts_of(by_state: Mapping[str, int]) -> Mapping[str, Any]:
-    """Return a pool's counts; the page knows of none that were revoked, so these are shown where there are any."""
-    always = {f"{state}_codes": by_state.get(state, 0) for state in POOL_STATES if state != REVOKED}
+    """Return a pool's counts. Revoked codes are not documented, so they are only shown if there are any."""
+    counts = {f"{state}_codes": by_state.get(state, 0) for state in POOL_STATES if state != REVOKED}
     revoked = {f"{REVOKED}_codes": by_state[REVOKED]} if REVOKED in by_state else {}
-    return {"total_codes": sum(by_state.values()), **always, **revoked}
+    return {"total_codes": sum(by_state.values()), **counts, **revoked}
 
 
 async def _product_counts(connection: Connection, org_id: UUID, ids: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
-    taken = await codes.stock_taken(connection, org_id, ids)
-    return {name: {"redeemed_stock": taken.get(name, 0)} for name in ids}
+    used = await codes.stock_taken(connection, org_id, ids)
+    return {name: {"redeemed_stock": used.get(name, 0)} for name in ids}
 
 
-def _with_status_key(shown: Any) -> View:
-    return structs.replace(shown, org_status_key=f"{shown.org_id}#{shown.status}")
+def _with_status_key(view: Any) -> View:
+    return structs.replace(view, org_status_key=f"{view.org_id}#{view.status}")
 
 
-def _created_reward(shown: View) -> View:
-    return RewardCreated(message="Reward created successfully", reward=_with_status_key(shown))
+def _created_reward(view: View) -> View:
+    return RewardCreated(message="Reward created successfully", reward=_with_status_key(view))
 
 
 REVOKED = "revoked"

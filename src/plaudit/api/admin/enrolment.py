@@ -43,7 +43,7 @@ class EnrolmentRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fiel
 
 
 async def enroll(call: Call) -> OperationResult:
-    """Enrol a member; one who is enrolled already stays as they are, and is paid no second bonus."""
+    """Enrol a member. A member who is already enrolled is not changed and gets no second bonus."""
     body: EnrolmentRequest = call.body
     programme = await call.programme()
     profile = {
@@ -53,16 +53,16 @@ async def enroll(call: Call) -> OperationResult:
     if body.referred_by is not None:
         profile["referredBy"] = body.referred_by
     rules = programme.profiles
-    found, wrong = validate_update(rules, profile, new=True)
+    update, wrong = validate_update(rules, profile, new=True)
     wrong += await _wrong_referrer(call, body)
     if wrong:
         raise invalid_fields(wrong)
-    given = body.welcome_bonus or programme.settings.welcome_bonus
-    bonus = {name: getattr(given, name) for name in ("points", "coins", "xp")}
+    welcome_bonus = body.welcome_bonus or programme.settings.welcome_bonus
+    bonus = {name: getattr(welcome_bonus, name) for name in ("points", "coins", "xp")}
     metrics = programme.compiled.metrics
     data: Json = {
-        "attributes": found.attributes,
-        "identities": found.names,
+        "attributes": update.attributes,
+        "identities": update.names,
         "bonus": {key: amount * 10 ** metrics[key].decimals for key, amount in bonus.items() if key in metrics},
         "source": body.source,
         "referredBy": body.referred_by,
@@ -75,19 +75,19 @@ async def enroll(call: Call) -> OperationResult:
                 key=f"enrolment:{body.user_id}"[:128], through=[] if body.referred_by is None else [body.referred_by],
             )  # fmt: skip
         event_id, new = f"evt_{event}", processed.state != "duplicate"
-    except IdempotencyConflict:  # enrolled before, with other words
+    except IdempotencyConflict:  # already enrolled, by a different request
         pass
     profile = await fetch_profile(call, body.user_id)
-    shown = cast("Any", profile.view)
+    view = cast("Any", profile.view)
     result = EnrolmentResult(
         message="User enrolled successfully" if new else "User was enrolled before",
         user_id=body.user_id,
         enrolled=new,
-        enrolled_at=shown.enrolled_at,
+        enrolled_at=view.enrolled_at,
         welcome_bonus=PaidBonus(**(bonus if new else dict.fromkeys(bonus, 0))),
         event_id=event_id,
         profile=cast("Profile", profile),
-        next_steps=_next_steps(shown, profile.further),
+        next_steps=_next_steps(view, profile.further),
     )
     return OperationResult(data=result, status=201 if new else 200)
 
@@ -98,12 +98,12 @@ async def _wrong_referrer(call: Call, body: EnrolmentRequest) -> list[FieldError
     if body.referred_by == body.user_id:
         return [FieldError("referredBy", "must not be the user who enrols")]
     async with call.connection() as connection:
-        there = await members.fetch_member(connection, call.org_id, body.referred_by)
-    return [] if there is not None else [FieldError("referredBy", "must reference an existing user")]
+        referrer = await members.fetch_member(connection, call.org_id, body.referred_by)
+    return [] if referrer is not None else [FieldError("referredBy", "must reference an existing user")]
 
 
 def _next_steps(profile: Profile, further: Json) -> list[NextStep]:
-    """What a new member could do next: what is missing in the profile, and the challenges that are open."""
+    """Return what a new member could do next: fill in missing profile fields, and take up open challenges."""
     missing = [name for name in ("phone", "country", "timezone", "language") if not further.get(name)]
     steps = [NextStep(type="complete_profile", fields=missing)] if missing else []
     steps += [

@@ -1,4 +1,4 @@
-"""Events: what arrived, when, from where, its result, and the reasons."""
+"""Events: list them, get one, explain its result, and retry a failed one."""
 
 from datetime import datetime
 from typing import Any
@@ -35,7 +35,7 @@ STATES = ("queued", "processed", "rejected", "failed")
 
 
 def event_view(programme: Programme, row: Row) -> Event:
-    """An event as it looks outside."""
+    """Return an event as clients see it."""
     return Event(**_event_fields(programme, row))
 
 
@@ -67,27 +67,27 @@ def _event_fields(programme: Programme, row: Row) -> dict[str, Any]:
 
 
 async def list_events(call: Call) -> Page:
-    """A page of the log, or with `status` of what waits or has failed; newest first."""
-    wanted = _wanted(call)
-    state = wanted.state
+    """Return events of the log; with `status` also those that are queued or failed. Newest first."""
+    event_filter = _filter_of(call)
+    state = event_filter.state
     async with call.connection() as connection:
         if state == "failed":
             page = call.page(tuple[datetime, UUID], (AFTER_ALL, GREATEST_ID))
-            rows = await events.page_of_failed(connection, call.org_id, page.start, wanted, page.limit)
+            rows = await events.page_of_failed(connection, call.org_id, page.start, event_filter, page.limit)
             rows, cursor = page.cut(rows, lambda row: (row["failed_at"], row["event_id"]))
         elif state == "queued":
             page = call.page(tuple[int], (2**62,))
-            rows = await events.page_of_inbox(connection, call.org_id, *page.start, wanted, page.limit)
+            rows = await events.page_of_inbox(connection, call.org_id, *page.start, event_filter, page.limit)
             rows, cursor = page.cut(rows, lambda row: (row["inbox_id"],))
         else:
             page = call.page(tuple[datetime, int, int], (AFTER_ALL, 256, 2**62))
-            rows, end = await events.page_of_log(connection, call.org_id, page.start, wanted, page.limit)
+            rows, end = await events.page_of_log(connection, call.org_id, page.start, event_filter, page.limit)
             rows, cursor = page.cut(rows, lambda row: (row["decided_at"], row["bucket"], row["position"]), end)
     programme = await call.programme()
     return EventList.of([event_view(programme, row) for row in rows], cursor=cursor)
 
 
-def _wanted(call: Call) -> EventFilter:
+def _filter_of(call: Call) -> EventFilter:
     query = call.query
     state, user_id = query.get("status"), query.get("userId")
     if state in ("queued", "failed"):
@@ -110,7 +110,7 @@ def _wanted(call: Call) -> EventFilter:
     )
 
 
-async def _found(call: Call) -> Row:
+async def _fetch(call: Call) -> Row:
     ids = event_ids_named(call.org_id, call.path["eventId"])
     async with call.connection() as connection:
         row = await events.fetch_event(connection, call.org_id, ids)
@@ -120,37 +120,37 @@ async def _found(call: Call) -> Row:
 
 
 async def one_event(call: Call) -> Event:
-    """One event, wherever it is."""
-    return event_view(await call.programme(), await _found(call))
+    """Return an event, whether it is queued, decided or failed."""
+    return event_view(await call.programme(), await _fetch(call))
 
 
 async def explain(call: Call) -> EventExplanation:
-    """Why an event led to what it led to: each campaign that listened, with the values compared."""
-    row = await _found(call)
-    now = await call.programme()
+    """Explain an event's result: each campaign that listened, with the values compared."""
+    row = await _fetch(call)
+    current = await call.programme()
     async with call.connection() as connection:
-        return await explained_event(connection, now, row)
+        return await explained_event(connection, current, row)
 
 
-async def explained_event(connection: Connection, now: Programme, row: Row) -> EventExplanation:
-    """Return an event with what each campaign made of it, and what was posted; `now` is the programme in force."""
-    org_id = now.compiled.org_id
-    fields = _event_fields(now, row)
+async def explained_event(connection: Connection, current: Programme, row: Row) -> EventExplanation:
+    """Return an event with each campaign's explanation and its transactions. `current` is the programme in force."""
+    org_id = current.compiled.org_id
+    fields = _event_fields(current, row)
     if row["state"] not in ("processed", "rejected"):
         return EventExplanation(**fields, campaigns=[], transactions=[])
     programme = await load_at_version(connection, org_id, row["program_version"])
-    again = await decided_again(connection, programme, row)
-    posted = await events.transactions_of(connection, row)
+    decided = await decided_again(connection, programme, row)
+    records = await events.transactions_of(connection, row)
     outcome = outcome_from(row["outcome"])
-    campaigns = explained(programme, row["trigger"], outcome, again)
+    campaigns = explained(programme, row["trigger"], outcome, decided)
     if row["kind"] == ACTION and outcome.refusal is None:
-        campaigns += out_of_action(programme, row["trigger"], again)
+        campaigns += out_of_action(programme, row["trigger"], decided)
         if not campaigns and not is_listened_to(programme, row["trigger"]):
-            fields["note"] = f"Nothing listens to {row['trigger']!r}: nothing in the programme names it as a trigger"
+            fields["note"] = f"No campaign or mechanic listens to {row['trigger']!r}"
     return EventExplanation(
         **fields,
         campaigns=[view_from(ExplainedCampaign, campaign) for campaign in campaigns],
-        transactions=[_transaction_view(programme, record) for record in posted],
+        transactions=[_transaction_view(programme, record) for record in records],
     )
 
 

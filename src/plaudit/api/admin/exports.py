@@ -1,4 +1,4 @@
-"""Exports: members, their history and the rest of an organisation, streamed line by line, for another server to take in."""
+"""Exports: members, their history and the rest of an organisation, streamed by line, for import into another server."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
@@ -24,12 +24,12 @@ async def export_lines(call: Call) -> OperationResult:
     assert call.caller is not None
     if kind in SCOPES:
         call.caller.require(SCOPES[kind], f"An export of kind {kind}")
-    cursor, place = call.query.get("cursor"), None
+    cursor, position = call.query.get("cursor"), None
     pool, org_id = call.services.pool, UUID(bytes=call.org_id.bytes)
     if cursor is not None:
         async with pool.acquire() as connection:
-            place = await exports.place_of(connection, org_id, kind, cursor)
-    pages = exports.lines_after(pool, org_id, kind, place)
+            position = await exports.place_of(connection, org_id, kind, cursor)
+    pages = exports.lines_after(pool, org_id, kind, position)
     first = await anext(pages, list[Any]())
     headers = {
         "Cache-Control": "no-store",
@@ -37,20 +37,20 @@ async def export_lines(call: Call) -> OperationResult:
         "X-Accel-Buffering": "no",
     }
     header = header_of(kind) if format_ == "csv" and cursor is None else b""
-    parts = _written(first, pages, header, format_)
+    parts = _encode(first, pages, header, format_)
     return OperationResult(data=None, status=200, headers=headers, media=FORMATS[format_], parts=parts, whole=True)
 
 
 def _format(call: Call) -> str:
-    given = call.query.get("format")
-    if given is None:
+    name = call.query.get("format")
+    if name is None:
         return "csv" if "text/csv" in call.headers.get("accept", "").lower() else "ndjson"
-    if given not in FORMATS:
-        raise invalid_fields([FieldError("format", f"must be one of {', '.join(FORMATS)} (got {given[:64]!r})")])
-    return given
+    if name not in FORMATS:
+        raise invalid_fields([FieldError("format", f"must be one of {', '.join(FORMATS)} (got {name[:64]!r})")])
+    return name
 
 
-async def _written(
+async def _encode(
     first: list[Any], pages: AsyncGenerator[list[Any]], header: bytes, format_: str
 ) -> AsyncIterator[bytes]:
     write = as_csv if format_ == "csv" else as_ndjson

@@ -1,4 +1,4 @@
-"""The ledger by hand: credits, debits, transfers, holds, and reversals."""
+"""Manual changes of the ledger: credits, debits, transfers, holds, reversals and extensions."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from msgspec import Meta, Struct, field
 
 from plaudit.api.http.operations import Call, Operation
 from plaudit.api.http.wire import EventKey, UserId, time_text, uuid_in
-from plaudit.api.run_command import NOBODY, run_command
+from plaudit.api.run_command import NO_OTHERS, run_command
 from plaudit.api.views.transactions import ExpiryExtension, Hold, Transaction, transaction_view, transfer_view
 from plaudit.core.cause import MANUAL
 from plaudit.core.event import EXTENSION, HOLD, REVERSAL, TRANSACTION, TRANSFER
@@ -45,7 +45,7 @@ class NewTransaction(Struct, kw_only=True, rename="camel", forbid_unknown_fields
 
 
 class ReversalRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """How much of the transaction to reverse (default: all). `expiresAt`: the expiry of what comes back."""
+    """How much of the transaction to reverse (default: all). `expiresAt`: the expiry of the amount that is restored."""
 
     amount: SignedAmount | None = None
     reason: Reason | None = None
@@ -83,7 +83,7 @@ class ExpiryExtensionRequest(Struct, kw_only=True, rename="camel", forbid_unknow
 
 
 async def create_transaction(call: Call) -> Transaction:
-    """A credit or debit by hand."""
+    """Credit or debit a member."""
     body: NewTransaction = call.body
     metric = await _metric(call, body.metric)
     amount = _scaled(metric, body.amount, positive=False)
@@ -94,7 +94,7 @@ async def create_transaction(call: Call) -> Transaction:
 
 
 async def reverse_transaction(call: Call) -> Transaction:
-    """Take a transaction back: a credit out of the lots that it made, a debit into those that paid for it."""
+    """Reverse a transaction: a credit from the lots that it created, a debit into the lots that paid for it."""
     body: ReversalRequest = call.body
     transaction_id = uuid_in(call.path["transactionId"], "txn_")
     async with call.connection() as connection:
@@ -106,7 +106,7 @@ async def reverse_transaction(call: Call) -> Transaction:
     if not 0 < take <= abs(row["amount"]):
         raise invalid_fields([FieldError("amount", "must be greater than 0 and at most the transaction's amount")])
     expires_at = None if body.expires_at is None else body.expires_at.isoformat()
-    given = {"metric": metric.metric_id, "take": take, "reason": body.reason, "expiresAt": expires_at}
+    common = {"metric": metric.metric_id, "take": take, "reason": body.reason, "expiresAt": expires_at}
     async with call.connection() as connection:
         sides = await transactions.merge_sides(connection, row)
         if sides is not None:
@@ -114,14 +114,15 @@ async def reverse_transaction(call: Call) -> Transaction:
         else:
             other = await transactions.other_side(connection, row)
         whole = {"whole": True} if other is not None else {}
-        user_id, said = await _original(call, connection, row, sides)
-        data = given | whole | said
-        also = NOBODY
+        user_id, original = await _original(call, connection, row, sides)
+        data = common | whole | original
+        also = NO_OTHERS
         if other is not None:
-            other_user, said = await _original(call, connection, other, sides)
-            also = {other_user: given | whole | said}
-        if body.event_id is not None:  # sent again, it is the same command, whatever has expired or come back since
-            data = await _said_before(
+            other_user, original = await _original(call, connection, other, sides)
+            also = {other_user: common | whole | original}
+        if body.event_id is not None:
+            # A repeated command must equal the first, whatever has expired or been reversed since.
+            data = await _with_first_values(
                 connection,
                 call.org_id,
                 event_id_of(call.org_id, body.event_id),
@@ -139,16 +140,16 @@ async def _original(
     If the member was merged, it is the member who remains; reversing the merge restores the merged member.
     """
     user_id: str = row["user_id"]
-    said: dict[str, Any] = {}
+    merge_state: dict[str, Any] = {}
     if sides is not None and row is sides.former:
-        said = {"reopens": True}
+        merge_state = {"reopens": True}
     else:
         user_id = await user_who_goes_on(connection, row["org_id"], user_id)
         if user_id != row["user_id"]:
-            said = {"merged": True}
+            merge_state = {"merged": True}
     programme = await call.programme()
     origin = await origin_of(connection, programme, row, user_id)
-    return user_id, said | {
+    return user_id, merge_state | {
         "transactionId": str(row["transaction_id"]),
         "amount": row["amount"],
         "parts": msgspec.to_builtins(await transactions.left_of(connection, row)),
@@ -161,21 +162,21 @@ async def _original(
     }
 
 
-async def _said_before(
+async def _with_first_values(
     connection: Connection, org_id: UUID, event_id: UUID, data: dict[str, Any], names: Sequence[str]
 ) -> dict[str, Any]:
-    """Return an event's data, with these fields as they were if the event has come before."""
+    """Return an event's data. If the event was reported before, the named fields keep their first values."""
     row = await events.fetch_event(connection, org_id, [event_id])
     if row is None:
         return data
-    before: dict[str, Any] = msgspec.json.decode(row["payload"])["data"]
+    first: dict[str, Any] = msgspec.json.decode(row["payload"])["data"]
     return {name: value for name, value in data.items() if name not in names} | {
-        name: before[name] for name in names if name in before
+        name: first[name] for name in names if name in first
     }
 
 
 async def transfer(call: Call) -> Transaction:
-    """Move an amount from one member to another: a debit here and a credit there, both or neither."""
+    """Move an amount from one member to another. Both members change, or neither."""
     body: NewTransfer = call.body
     if body.to_user_id == body.user_id:
         raise invalid_fields([FieldError("toUserId", "must differ from userId")])
@@ -204,7 +205,7 @@ async def hold(call: Call) -> Hold:
 
 
 async def extend(call: Call) -> ExpiryExtension:
-    """Move every earlier expiry of a member's balance to an instant."""
+    """Extend every earlier expiry of a member's balance to a time."""
     body: ExpiryExtensionRequest = call.body
     metric = await _metric(call, body.metric)
     data = {"metric": metric.metric_id, "expiresAt": body.expires_at.isoformat()}
@@ -230,7 +231,7 @@ def _scaled(metric: Metric, amount: float, *, positive: bool) -> int:
 
 async def _run_ledger_command(
     call: Call, kind: str, user_id: str, data: dict[str, Any], key: str | None, metadata: dict[str, Any] | None = None,
-    *, also: Mapping[str, dict[str, Any]] = NOBODY, through: Sequence[str] = (),
+    *, also: Mapping[str, dict[str, Any]] = NO_OTHERS, through: Sequence[str] = (),
 ) -> Transaction:  # fmt: skip
     """Run a ledger command. Return the transaction that it posted, now or when it first ran."""
     processed, _, event_id = await run_command(
@@ -246,15 +247,15 @@ async def _run_ledger_command(
     )
     programme = await call.programme()
     async with call.connection() as connection:
-        row = await transactions.of_command(connection, call.org_id, _own_id(processed), event_id)
+        row = await transactions.of_command(connection, call.org_id, _transaction_id_of(processed), event_id)
         transfer = await transactions.transfer_of(connection, row)
     return transaction_view(
         programme, row, transfer=transfer_view(programme, transfer), duplicate=processed.state == "duplicate"
     )
 
 
-def _own_id(processed: ProcessedEvent) -> UUID | None:
-    """The transaction that the command itself made, rather than what followed from it."""
+def _transaction_id_of(processed: ProcessedEvent) -> UUID | None:
+    """Return the transaction that the command itself posted, not one that followed from it."""
     if processed.decision is None:
         return None
     return next(
@@ -282,7 +283,7 @@ OPERATIONS = [
     ),
     Operation(
         name="createTransfer", method="POST", path="/v1/transfers", summary="Transfer an amount to another member",
-        description="The expiry dates go with it. `transfer.status` in the response says whether the receiver has it.",
+        description="The amount keeps its expiry dates. `transfer.status` in the response says whether the receiver has got it.",
         run=transfer, scope="admin:write", tag="Ledger", body=NewTransfer, response=Transaction, status=201,
         errors=(400, 409, 413, 422),
     ),

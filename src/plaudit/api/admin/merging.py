@@ -1,4 +1,4 @@
-"""Merges two members who are the same person."""
+"""Merge two members who are the same person."""
 
 from msgspec import Struct, field
 
@@ -22,19 +22,19 @@ class MergeRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=T
 
 
 async def merge(call: Call) -> MergeResult:
-    """Make one member of two: both change, or neither."""
+    """Merge a member into another. Both change, or neither."""
     body: MergeRequest = call.body
     user_id = call.path["userId"]
     programme = await call.programme()
     async with call.connection() as connection:
         called = await users_called(connection, call.org_id, [body.former], programme.profiles.unique)
         former = called.get(body.former, body.former)
-        there = await members_there(connection, call.org_id, [user_id, former])
+        existing = await members_there(connection, call.org_id, [user_id, former])
     if former == user_id:
         raise invalid_fields([FieldError("from", "must differ from userId")])
-    if user_id not in there:
+    if user_id not in existing:
         raise NotFound("User not found", code="user_not_found")
-    if former not in there:
+    if former not in existing:
         raise NotFound(f"The user to be merged was not found (got {body.former!r})", code="user_not_found")
     processed, _, event_id = await run_command(
         call, kind=MERGE, trigger=MERGE, user_id=former, data={"into": user_id}, key=body.event_id, through=[user_id]

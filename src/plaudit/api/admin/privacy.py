@@ -28,23 +28,23 @@ class ConsentDecision(Struct, kw_only=True, rename="camel", forbid_unknown_field
 
 
 async def give_consent(call: Call) -> Consents:
-    """Take down that a member has consented, or has taken it back."""
+    """Record that a member has given or withdrawn a consent."""
     body: ConsentDecision = call.body
     user_id = call.path["userId"]
     member_id = member_id_of(call.org_id, user_id)
-    at = (await call.programme()).now()
+    now = (await call.programme()).now()
     async with call.connection() as connection:
-        there = await add_consent(
+        exists = await add_consent(
             connection, bucket_of(member_id), member_id, body.purpose, body.granted, body.source,
-            body.given_at or at, at, call.caller_name,
+            body.given_at or now, now, call.caller_name,
         )  # fmt: skip
-    if not there:
+    if not exists:
         raise NotFound("User not found", code="user_not_found")
     return await list_consents(call)
 
 
 async def list_consents(call: Call) -> Consents:
-    """What a member consents to now, and how that came."""
+    """Return a member's current consents and their history."""
     user_id = call.path["userId"]
     await fetch_profile(call, user_id)
     async with call.connection() as connection:
@@ -64,7 +64,7 @@ async def list_consents(call: Call) -> Consents:
 
 
 async def export(call: Call) -> MemberExport:
-    """Everything that is held of a member."""
+    """Return everything that is stored about a member."""
     user_id = call.path["userId"]
     profile = await fetch_profile(call, user_id)
     async with call.connection() as connection:
@@ -80,7 +80,7 @@ async def export(call: Call) -> MemberExport:
 
 
 async def delete_profile(call: Call) -> Acknowledgement:
-    """Erase the person; the books stay, as nobody's."""
+    """Erase a member's personal data. The ledger stays, anonymised."""
     async with call.connection() as connection:
         if not await erase(connection, call.org_id, call.path["userId"], clock.now()):
             raise NotFound("User not found", code="user_not_found")

@@ -24,7 +24,7 @@ class StockUpdate(Struct, kw_only=True, rename="camel", forbid_unknown_fields=Tr
 
 
 async def set_stock(call: Call) -> View:
-    """Say how many of a product there are."""
+    """Set a product's total stock."""
     body: StockUpdate = call.body
     return await update_document(call, PRODUCT, call.path["productId"], {"allocatedStock": body.allocated_stock})
 
@@ -37,7 +37,7 @@ class RedemptionRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fie
 
 
 async def redeem(call: Call) -> RedemptionResult:
-    """Spend what a product costs on it: balance, stock, code and coupon together, or nothing of it."""
+    """Redeem a product for a member. Balance, stock, code and coupon change together, or not at all."""
     body: RedemptionRequest = call.body
     return await redeem_product(call, body.user_id, call.path["productId"], body.quantity)
 

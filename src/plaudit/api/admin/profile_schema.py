@@ -24,7 +24,7 @@ SCHEMA = KINDS["profile_schema"]
 NEWEST = 2**62
 
 
-# What profiles are like until an organisation says otherwise: any other field is taken as well.
+# The schema of an organisation that has not set one. Other fields are also accepted.
 _FIRST = ProfileSchema(
     name="Profile schema",
     fields=[
@@ -60,31 +60,31 @@ async def _versions(connection: Connection, call: Call, before: int, size: int) 
 
 
 async def get_schema(call: Call) -> ProfileSchemaVersion:
-    """The schema in force, or the version asked for."""
-    wanted = call.query.get("version")
+    """Return the current schema, or the requested version."""
+    version = call.query.get("version")
     async with call.connection() as connection:
         before = NEWEST
-        while found := await _versions(connection, call, before, 100):
-            for document_version in found:
+        while rows := await _versions(connection, call, before, 100):
+            for document_version in rows:
                 schema = msgspec.convert(document_version.doc, ProfileSchema)
-                if wanted in (None, schema.label):
-                    active = before == NEWEST and document_version is found[0]
+                if version in (None, schema.label):
+                    active = before == NEWEST and document_version is rows[0]
                     return _schema_view(
                         call, schema, time_text(document_version.changed_at), document_version.changed_by, active=active
                     )
-            before = found[-1].program_version
-    if wanted not in (None, _FIRST.label) or before != NEWEST:
+            before = rows[-1].program_version
+    if version not in (None, _FIRST.label) or before != NEWEST:
         raise NotFound("Profile schema not found", code="profile_schema_not_found")
     return _schema_view(call, _FIRST, None, "plaudit", active=True)
 
 
 async def put_schema(call: Call) -> ProfileSchemaVersion:
-    """Another version of the schema. Profiles that there are stay as they are; what is written fits from now on."""
-    given: Any = writable(call.body, await _as_shown(call), _READ_ONLY)
-    if isinstance(given, dict) and "schema" in given and len(cast("Json", given)) > 1:
-        unknown = sorted(cast("Json", given).keys() - {"schema"})
+    """Publish a new version of the schema. Existing profiles stay; later changes must match the new version."""
+    body: Any = writable(call.body, await _current_view(call), _READ_ONLY)
+    if isinstance(body, dict) and "schema" in body and len(cast("Json", body)) > 1:
+        unknown = sorted(cast("Json", body).keys() - {"schema"})
         raise invalid_fields([FieldError(name, "is not a known field") for name in unknown])
-    fields = given["schema"] if isinstance(given, dict) and "schema" in given else given  # pyright: ignore[reportUnknownVariableType]
+    fields = body["schema"] if isinstance(body, dict) and "schema" in body else body  # pyright: ignore[reportUnknownVariableType]
     change = Change(
         org_id=call.org_id, kind=SCHEMA, id=PROFILE_SCHEMA_ID, by=call.caller_name, at=clock.now(), scopes=call.scopes
     )
@@ -93,11 +93,13 @@ async def put_schema(call: Call) -> ProfileSchemaVersion:
         schema = validate(SCHEMA, raw)
         assert isinstance(schema, ProfileSchema)
         async with atomic(connection):
-            before = await _versions(connection, call, NEWEST, 1)
-            if before:
-                old = msgspec.convert(before[0].doc, ProfileSchema)
+            previous = await _versions(connection, call, NEWEST, 1)
+            if previous:
+                old = msgspec.convert(previous[0].doc, ProfileSchema)
                 if structs.replace(schema, label=old.label) == old:
-                    return _schema_view(call, old, time_text(before[0].changed_at), before[0].changed_by, active=True)
+                    return _schema_view(
+                        call, old, time_text(previous[0].changed_at), previous[0].changed_by, active=True
+                    )
                 label = next_label(old, schema)
                 stored = await documents.update(connection, change, raw | {"label": label})
             else:
@@ -110,25 +112,25 @@ async def put_schema(call: Call) -> ProfileSchemaVersion:
 _READ_ONLY = ("orgId", "version", "isActive", "createdAt", "createdBy")
 
 
-async def _as_shown(call: Call) -> Json:
-    """The schema in force as it is returned."""
+async def _current_view(call: Call) -> Json:
+    """Return the current schema as clients see it."""
     return to_builtins(await get_schema(structs.replace(call, query={})))
 
 
 async def history(call: Call) -> Page:
-    """All versions, the newest first."""
+    """Return all versions, newest first."""
     page = call.page(tuple[int], (NEWEST,))
     async with call.connection() as connection:
-        found = await _versions(connection, call, *page.start, page.limit)
-    found, cursor = page.cut(found, lambda document_version: (document_version.program_version,))
-    shown = [
+        rows = await _versions(connection, call, *page.start, page.limit)
+    rows, cursor = page.cut(rows, lambda document_version: (document_version.program_version,))
+    views = [
         _schema_view(
             call, msgspec.convert(document_version.doc, ProfileSchema), time_text(document_version.changed_at), document_version.changed_by,
-            active=page.start == (NEWEST,) and document_version is found[0],
+            active=page.start == (NEWEST,) and document_version is rows[0],
         )
-        for document_version in found
+        for document_version in rows
     ]  # fmt: skip
-    return ProfileSchemaVersionList.of(shown, cursor=cursor)
+    return ProfileSchemaVersionList.of(views, cursor=cursor)
 
 
 _VERSION = Parameter("version", "Schema version such as v1.0.0 (default: the active one)", TEXT)

@@ -1,4 +1,4 @@
-"""Members as administrators see them. A change of a profile is an event like any other."""
+"""Members' profiles for administrators. Every change of a profile is an event in the log."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -21,12 +21,12 @@ FILTERS_MAX = 10
 
 
 async def get_profile(call: Call) -> OpenObject:
-    """One member."""
+    """Return a member's profile."""
     return await fetch_profile(call, call.path["userId"])
 
 
 async def list_profiles(call: Call) -> Page:
-    """A page of members, in the order of joining."""
+    """Return members' profiles, in order of enrolment."""
     programme = await call.programme()
     filters = {name: value for name, value in call.query.items() if name not in ("limit", "cursor")}
     if len(filters) > FILTERS_MAX:
@@ -43,32 +43,34 @@ async def list_profiles(call: Call) -> Page:
 
 
 async def create_profile(call: Call) -> OpenObject:
-    """Enrol a member with a profile."""
+    """Create a member with a profile."""
     body = object_in(call.body)
     user_id = user_id_in(body)
-    found = await _checked(call, body, new=True)
+    update = await _validated(call, body, new=True)
     async with call.connection() as connection:
         if await members.fetch_member(connection, call.org_id, user_id) is not None:
             raise Conflict("User with this ID already exists", code="already_exists")
-    return await write_profile(call, user_id, found)
+    return await write_profile(call, user_id, update)
 
 
 async def update_profile(call: Call) -> OpenObject:
-    """Change a member's profile: the fields given; null takes one away."""
+    """Update the given fields of a member's profile; null removes a field."""
     body = object_in(call.body)
     user_id = call.path["userId"]
     if id_text(body.get("userId", user_id)) != user_id:
         raise invalid_fields([FieldError("userId", "cannot be changed")])
-    before: Json = to_builtins(await fetch_profile(call, user_id))
-    body = writable(body, before, KEPT_BY_ENGINE)
-    if isinstance(body.get(CUSTOM), dict):  # what is shown in two places is changed in the one in which it differs
-        same: Json = before[CUSTOM]
-        body[CUSTOM] = {name: value for name, value in body[CUSTOM].items() if name not in same or same[name] != value}
-    return await write_profile(call, user_id, await _checked(call, body, new=False))
+    old: Json = to_builtins(await fetch_profile(call, user_id))
+    body = writable(body, old, KEPT_BY_ENGINE)
+    if isinstance(body.get(CUSTOM), dict):  # shown in two places: apply the one that differs
+        old_custom: Json = old[CUSTOM]
+        body[CUSTOM] = {
+            name: value for name, value in body[CUSTOM].items() if name not in old_custom or old_custom[name] != value
+        }
+    return await write_profile(call, user_id, await _validated(call, body, new=False))
 
 
 def user_id_in(body: dict[str, Any]) -> str:
-    """The user id that a new profile names. Raises Invalid."""
+    """Return the user id of a new profile. Raise Invalid if it is missing or malformed."""
     user_id = id_text(body.get("userId"))
     if user_id is None:
         raise invalid_fields([FieldError("userId", "is missing")])
@@ -78,12 +80,12 @@ def user_id_in(body: dict[str, Any]) -> str:
     return str(user_id)
 
 
-async def _checked(call: Call, body: dict[str, Any], *, new: bool) -> ProfileUpdate:
+async def _validated(call: Call, body: dict[str, Any], *, new: bool) -> ProfileUpdate:
     rules = (await call.programme()).profiles
-    found, wrong = validate_update(rules, body, new=new)
+    update, wrong = validate_update(rules, body, new=new)
     if wrong:
         raise invalid_fields(wrong)
-    return found
+    return update
 
 
 _PLAIN = {"type": "object"}

@@ -1,4 +1,4 @@
-"""Configuration as code: the whole programme as one document, read, compared, applied, restored."""
+"""Configuration as code: export, apply and restore the whole programme as one document."""
 
 from typing import Annotated, Any
 
@@ -28,14 +28,14 @@ class RestoreRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields
 
 
 async def get_config(call: Call) -> Any:
-    """The programme; as YAML for those who accept it, and as it was at a version."""
+    """Return the programme, or an earlier version of it, as JSON or YAML."""
     text = call.query.get("programVersion")
     if text is not None and not (text.isascii() and text.isdigit() and len(text) < 16):
         raise invalid_fields([FieldError("programVersion", "must be a whole number")])
     async with call.connection() as connection:
         docs = await programme_changes.current_documents(connection, call.org_id, None if text is None else int(text))
     if any(doc.get(name) for (kind, _), doc in docs.items() for name in hidden_from(call, KINDS[kind])):
-        assert call.caller is not None  # without these fields it would not be the programme any more
+        assert call.caller is not None  # leaving these fields out would change the programme when it is applied
         call.caller.require("members:read", "A configuration that lists members")
     config = to_file(docs)
     if "yaml" in call.headers.get("accept", "") or call.query.get("format") == "yaml":
@@ -44,36 +44,36 @@ async def get_config(call: Call) -> Any:
 
 
 async def put_config(call: Call) -> ProgrammeChanges:
-    """Make the programme what the document says: all of it or nothing."""
+    """Apply a programme file, all or nothing."""
     is_yaml = "yaml" in call.headers.get("content-type", "")
     raw = from_yaml(call.raw) if is_yaml else decode_json(call.raw)
     async with call.connection() as connection:
-        wanted = await programme_changes.read(connection, call.org_id, raw)
-    return await _applied(call, wanted, prune=_flag(call, "prune"), dry_run=False)
+        desired = await programme_changes.read(connection, call.org_id, raw)
+    return await _apply(call, desired, prune=_flag(call, "prune"), dry_run=False)
 
 
 async def restore(call: Call) -> ProgrammeChanges:
-    """Make the programme what it was at a version. What has come since goes, as far as members have nothing of it."""
+    """Restore a version of the programme, all or nothing. Newer documents are deleted; Conflict if one cannot be."""
     body: RestoreRequest = call.body
     async with call.connection() as connection:
         docs = await programme_changes.current_documents(connection, call.org_id, body.program_version)
-    wanted: DesiredDocuments = {key: msgspec.convert(doc, KINDS[key[0]].type) for key, doc in docs.items()}
-    return await _applied(call, wanted, prune=True, dry_run=body.dry_run)
+    desired: DesiredDocuments = {key: msgspec.convert(doc, KINDS[key[0]].type) for key, doc in docs.items()}
+    return await _apply(call, desired, prune=True, dry_run=body.dry_run)
 
 
-async def _applied(call: Call, wanted: DesiredDocuments, *, prune: bool, dry_run: bool) -> ProgrammeChanges:
+async def _apply(call: Call, desired: DesiredDocuments, *, prune: bool, dry_run: bool) -> ProgrammeChanges:
     async with call.connection() as connection:
         if dry_run:
-            changes = await programme_changes.plan(connection, call.org_id, wanted, prune=prune)
+            changes = await programme_changes.plan(connection, call.org_id, desired, prune=prune)
         else:
             changes = await programme_changes.apply(
-                connection, call.org_id, wanted, prune=prune, by=call.caller_name, at=clock.now(), scopes=call.scopes
+                connection, call.org_id, desired, prune=prune, by=call.caller_name, at=clock.now(), scopes=call.scopes
             )
     programme = await call.services.programmes.refresh(call.org_id)
-    shown = describe_plan(changes, personal="members:read" in call.scopes)
+    described = describe_plan(changes, personal="members:read" in call.scopes)
     return ProgrammeChanges(
         dry_run=dry_run or call.is_dry_run,
-        changes=[view_from(PlannedChange, change) for change in shown],
+        changes=[view_from(PlannedChange, change) for change in described],
         program_version=programme.compiled.version,
     )
 

@@ -44,7 +44,7 @@ def _schema_of(settings: Any) -> Json:
 
 
 async def list_effects(_: Call) -> Page:
-    """The effects, with the JSON Schemas of their settings."""
+    """Return the effects with the JSON Schemas of their settings."""
     return EffectTypeList.of(
         [
             EffectType(
@@ -56,7 +56,7 @@ async def list_effects(_: Call) -> Page:
 
 
 async def list_operators(_: Call) -> Page:
-    """The operators of conditions."""
+    """Return the operators of conditions."""
     return OperatorList.of(
         [
             ConditionOperator(operator=row.name, aliases=list(row.aliases), description=row.sentence, value=row.value)
@@ -66,7 +66,7 @@ async def list_operators(_: Call) -> Page:
 
 
 async def list_trigger_types(call: Call) -> Page:
-    """The engine's own triggers, and the organisation's, with the JSON Schemas of their data."""
+    """Return the engine's and the organisation's triggers with the JSON Schemas of their data."""
     programme = await call.programme()
     own = [
         TriggerType(
@@ -96,7 +96,7 @@ async def list_trigger_types(call: Call) -> Page:
 
 
 async def users_schema(call: Call) -> Page:
-    """What segments and conditions can look at of a member, with types and operators."""
+    """Return the properties of members that segments and conditions can use, with types and operators."""
     programme = await call.programme()
     program = programme.compiled
     fields = [
@@ -128,7 +128,7 @@ def _property(path: str, kind: str, category: str, source: str, **others: Any) -
 
 
 async def _custom_fields(call: Call) -> list[MemberProperty]:
-    """The custom fields; the deleted ones as well, if asked for."""
+    """Return the custom fields, including deleted ones if the request asks for them."""
     inactive = call.query.get("includeInactive", "false").lower() == "true"
     async with call.connection() as connection:
         stored = await documents.fetch_page(

@@ -1,4 +1,4 @@
-"""Rewards granted by hand."""
+"""Manual grants of rewards."""
 
 from typing import Any, cast
 
@@ -25,7 +25,7 @@ class RewardGrantRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fi
 
 
 async def grant(call: Call) -> RewardGrantResult:
-    """Grant a reward, whole or not at all."""
+    """Grant a reward, entirely or not at all."""
     body: RewardGrantRequest = call.body
     programme = await call.programme()
     program = programme.compiled
@@ -40,14 +40,14 @@ async def grant(call: Call) -> RewardGrantResult:
     )
     decision = processed.decision
     assert decision is not None
-    given: dict[str, Any] = {}
+    granted: dict[str, Any] = {}
     for transaction in decision.transactions:
         if transaction.cause == MANUAL_GRANT:
-            given["transaction_id"] = f"txn_{transaction.transaction_id}"
-            given["amount"] = to_number(transaction.amount, program.metrics[transaction.metric].decimals)
+            granted["transaction_id"] = f"txn_{transaction.transaction_id}"
+            granted["amount"] = to_number(transaction.amount, program.metrics[transaction.metric].decimals)
     for issue in decision.coupons:
         if issue.cause == MANUAL_GRANT:
-            given |= issued_coupon_fields(programme, processed, issue)
+            granted |= issued_coupon_fields(programme, processed, issue)
     result = GrantedReward(
         user_id=body.user_id,
         reward_id=reward.reward_id,
@@ -55,21 +55,21 @@ async def grant(call: Call) -> RewardGrantResult:
         campaign_id=CauseKind.manual_grant.value,
         granted_at=time_text(now),
         event_id=f"evt_{event_id}",
-        **{**given, **_given(decision)},
+        **{**granted, **_granted_fields(decision)},
     )
     return RewardGrantResult(message="Reward granted successfully", result=result)
 
 
-def _given(decision: Decision) -> dict[str, Any]:
-    """What there is of the reward besides transactions and coupons: its product, its entries, and how many."""
+def _granted_fields(decision: Decision) -> dict[str, Any]:
+    """Return the fields of a grant other than transactions and coupons: its product, its entries, and their number."""
     for considered in decision.trace:
         if considered.cause != MANUAL_GRANT:
             continue
         outcome: Json = considered.effects[0].outcome
-        given = cast("Json", outcome["given"]) if isinstance(outcome["given"], dict) else {}
-        shown_of = {field: given[name] for name, field in GIVEN.items() if name in given}
-        number = next((shown_of[name] for name in NUMBERS if name in shown_of), None)
-        return shown_of if number is None else {"amount": number, **shown_of}
+        result = cast("Json", outcome["given"]) if isinstance(outcome["given"], dict) else {}
+        fields = {field: result[name] for name, field in GIVEN.items() if name in result}
+        number = next((fields[name] for name in NUMBERS if name in fields), None)
+        return fields if number is None else {"amount": number, **fields}
     return {}
 
 

@@ -1,4 +1,4 @@
-"""Undoing: what a campaign has led to within a time, what it made of one event, a single coupon or product."""
+"""Undo the results of a campaign in a period, of a campaign for one event, a coupon, or a product."""
 
 import asyncio
 import math
@@ -29,7 +29,7 @@ from plaudit.storage import documents, jobs
 from plaudit.storage.postgres import Connection
 
 WAIT_SECONDS = 5.0
-LOOK_SECONDS = 0.1
+POLL_SECONDS = 0.1
 USERS_MAX = 10_000
 Reason = Annotated[str, Meta(max_length=500)]
 Instant = Annotated[datetime, Meta(tz=True)]
@@ -51,13 +51,13 @@ class UndoRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=Tr
 
 
 class CouponRevocation(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """The reason, for people."""
+    """The reason, for display only."""
 
     reason: Reason | None = None
 
 
 async def roll_back(call: Call) -> Job:
-    """Undo what a campaign has led to within a time. Workers do it, member by member; the job says how far it is."""
+    """Undo what a campaign led to within a period. Workers process it member by member; the job shows the progress."""
     body: RollbackRequest = call.body
     campaign_id = call.path["campaignId"]
     if body.since >= body.until:
@@ -65,22 +65,22 @@ async def roll_back(call: Call) -> Job:
     async with call.connection() as connection:
         await documents.fetch(connection, call.org_id, KINDS["campaign"], campaign_id)
         user_ids = None if body.user_ids is None else await _users(call, connection, body.user_ids)
-        asked = Asked(campaign_id, body.since, body.until, user_ids, body.dry_run)
-        job_id = await rollbacks.begin(connection, call.org_id, asked, call.caller_name)
+        request = Asked(campaign_id, body.since, body.until, user_ids, body.dry_run)
+        job_id = await rollbacks.begin(connection, call.org_id, request, call.caller_name)
     programme = await call.programme()
     row: Json | None = None
-    for _ in range(math.ceil(WAIT_SECONDS / LOOK_SECONDS)):
+    for _ in range(math.ceil(WAIT_SECONDS / POLL_SECONDS)):
         async with call.connection() as connection:
             row = await jobs.job_row(connection, call.org_id, job_id)
         if row is None or row["state"] != "running":
             break
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
     assert row is not None
     return job_view(programme, row)
 
 
 async def _users(call: Call, connection: Connection, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the user ids that these names mean. Raise Invalid for names of nobody."""
+    """Return the user ids that these names mean. Raise Invalid for names of unknown members."""
     meant = await resolve_users(connection, await call.programme(), names)
     user_ids = [meant.get(name, name) for name in names]
     existing = await members_there(connection, call.org_id, user_ids)
@@ -96,7 +96,7 @@ async def _users(call: Call, connection: Connection, names: tuple[str, ...]) -> 
 
 
 async def undo_event(call: Call) -> UndoResult:
-    """Undo what a campaign made of one event: a completion, a step, and all that followed."""
+    """Undo what one event led to in a campaign: a completion or a step, and everything that followed."""
     body: UndoRequest = call.body
     async with call.connection() as connection:
         row = await events.fetch_event(connection, call.org_id, event_ids_named(call.org_id, call.path["eventId"]))
@@ -108,57 +108,57 @@ async def undo_event(call: Call) -> UndoResult:
     key = (bucket_of(member_id), member_id, user_id)
     event_id = derived_id(row["event_id"], f"undo:{body.campaign_id}")
     doings = Doings(body.campaign_id, of_event=row["event_id"])
-    hand = Rollbacks(call.services.engine_pool, call.services.programmes)
-    done = await hand.undo(programme, doings, key, event_id, dry_run=False)
+    chore = Rollbacks(call.services.engine_pool, call.services.programmes)
+    undone = await chore.undo(programme, doings, key, event_id, dry_run=False)
     sums = Sums()
-    if done is not None:
-        sums.add(done)
-    given = {"eventId": call.path["eventId"], "campaignId": body.campaign_id, "userId": user_id}
-    return view_from(UndoResult, given | {"changed": done is not None} | sums_view(programme, sums))
+    if undone is not None:
+        sums.add(undone)
+    names = {"eventId": call.path["eventId"], "campaignId": body.campaign_id, "userId": user_id}
+    return view_from(UndoResult, names | {"changed": undone is not None} | sums_view(programme, sums))
 
 
 async def revoke_coupon(call: Call) -> CouponRevoked:
-    """Withdraw a coupon that has not been redeemed. Nobody gets its code again."""
+    """Revoke a coupon that has not been redeemed. Its code is not issued again."""
     body: CouponRevocation = call.body
     coupon_id = call.path["couponId"]
     async with call.connection() as connection:
-        found = await rollbacks.coupon(connection, call.org_id, coupon_id)
-    if found is None:
+        issued = await rollbacks.coupon(connection, call.org_id, coupon_id)
+    if issued is None:
         raise NotFound("Coupon not found", code="coupon_not_found")
-    user_id, coupon = found
-    named = {"couponId": coupon_id, "originId": coupon.origin_id, "poolId": coupon.pool_id, "code": coupon.code}
+    user_id, coupon = issued
+    coupon_data = {"couponId": coupon_id, "originId": coupon.origin_id, "poolId": coupon.pool_id, "code": coupon.code}
     await run_command(
         call, kind=ROLLBACK, trigger="coupon.revoke", user_id=user_id,
-        data={"coupons": [named], "whole": True, "reason": body.reason},
+        data={"coupons": [coupon_data], "whole": True, "reason": body.reason},
     )  # fmt: skip
     return CouponRevoked(coupon_id=coupon_id, user_id=user_id, code=coupon.code, status="revoked")
 
 
 async def remove_product(call: Call) -> ProductRemoval:
-    """Take a product away from a member: all of it, unless `quantity` says how much."""
+    """Remove a product from a member: `quantity` of it, or all."""
     product_id, user_id = call.path["productId"], call.path["userId"]
     async with call.connection() as connection:
         view = await members.fetch_member(connection, call.org_id, user_id)
     if view is None:
         raise NotFound("User not found", code="user_not_found")
-    had = next((row["quantity"] for row in view.parts["holdings"] if row["product_id"] == product_id), 0)
-    if not had:
+    owned = next((row["quantity"] for row in view.parts["holdings"] if row["product_id"] == product_id), 0)
+    if not owned:
         raise NotFound("The user does not have the product", code="product_not_held")
-    quantity = _quantity(call, had)
+    quantity = _quantity(call, owned)
     await run_command(
         call, kind=ROLLBACK, trigger="product.remove", user_id=view.user_id,
         data={"products": {product_id: quantity}, "whole": True},
     )  # fmt: skip
-    return ProductRemoval(user_id=view.user_id, product_id=product_id, removed=quantity, quantity=had - quantity)
+    return ProductRemoval(user_id=view.user_id, product_id=product_id, removed=quantity, quantity=owned - quantity)
 
 
-def _quantity(call: Call, had: int) -> int:
+def _quantity(call: Call, owned: int) -> int:
     text = call.query.get("quantity")
     if text is None:
-        return had
+        return owned
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
-    if not 1 <= number <= had:
-        raise invalid_fields([FieldError("quantity", f"must be a whole number from 1 to {had} (got {text})")])
+    if not 1 <= number <= owned:
+        raise invalid_fields([FieldError("quantity", f"must be a whole number from 1 to {owned} (got {text})")])
     return number
 
 

@@ -1,4 +1,4 @@
-"""Segments: who is in, and who would be."""
+"""The operations of segments in addition to CRUD: members, previews and manual membership."""
 
 from typing import Any, cast
 from uuid import UUID
@@ -32,7 +32,7 @@ class SegmentMembershipRequest(Struct, kw_only=True, rename="camel", forbid_unkn
 
 
 async def list_members(call: Call) -> Page:
-    """A page of the members of a segment, and how far its filling is."""
+    """Return the members of a segment, and the progress of its evaluation."""
     segment_id = await _existing(call)
     page = call.page(tuple[UUID], (UUID(int=0),))
     async with call.connection() as connection:
@@ -40,8 +40,8 @@ async def list_members(call: Call) -> Page:
         count = await segments.count_members(connection, call.org_id, segment_id)
         fill = await segments.fill(connection, call.org_id, segment_id)
     rows, cursor = page.cut(rows, lambda row: (row["member_id"],))
-    shown = [SegmentMember(user_id=row["user_id"], since=time_text(row["since"])) for row in rows]
-    return SegmentMemberList.of(shown, count=count, filling=_filling(fill), cursor=cursor)
+    views = [SegmentMember(user_id=row["user_id"], since=time_text(row["since"])) for row in rows]
+    return SegmentMemberList.of(views, count=count, filling=_filling(fill), cursor=cursor)
 
 
 def _filling(fill: Any) -> SegmentFilling:
@@ -57,7 +57,7 @@ def _filling(fill: Any) -> SegmentFilling:
 
 
 async def preview(call: Call) -> SegmentPreview:
-    """Try criteria on members before saving them."""
+    """Return how many members would meet the criteria, with a sample."""
     programme = await call.programme()
     if not isinstance(call.body, dict):
         raise invalid_fields([FieldError("", "must be an object")])
@@ -69,7 +69,7 @@ async def preview(call: Call) -> SegmentPreview:
 
 
 async def put_member(call: Call) -> SegmentMembership:
-    """Put a member in or out by hand."""
+    """Add a member to a segment or remove them, manually."""
     body: SegmentMembershipRequest = call.body
     segment_id = await _existing(call)
     data = {"segmentId": segment_id, "byHand": True, "member": body.member}

@@ -13,14 +13,14 @@ KIND = KINDS["settings"]
 
 
 async def get_settings(call: Call) -> View:
-    """The settings as they are."""
+    """Return the settings."""
     async with call.connection() as connection:
         stored = await documents.fetch(connection, call.org_id, KIND, SETTINGS_ID)
     return document_view(call, KIND, stored)
 
 
 async def put_settings(call: Call) -> View:
-    """Change settings: the fields given, no others."""
+    """Update the given fields of the settings."""
     return await update_document(call, KIND, SETTINGS_ID, call.body)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct, field
 
-from plaudit.api.children import asked_of_child
+from plaudit.api.children import run_child
 from plaudit.api.http.operations import BATCH_BYTES_MAX, Call, Operation
 from plaudit.api.http.wire import Json
 from plaudit.api.views.base import view_from
@@ -18,11 +18,11 @@ from plaudit.errors import Conflict, Unavailable
 from plaudit.history import backtest
 from plaudit.storage import documents
 
-AT_ONCE = 2
+SIMULATIONS_MAX = 2
 
 Days = Annotated[float, Meta(ge=0.01, le=3_650)]
 
-_running = asyncio.Semaphore(AT_ONCE)
+_running = asyncio.Semaphore(SIMULATIONS_MAX)
 
 
 class SimulationRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -48,33 +48,33 @@ class BackfillRequest(Struct, kw_only=True, rename="camel", forbid_unknown_field
 
 
 async def simulate(call: Call) -> SimulationReport:
-    """What a campaign would have cost, and whom it would have rewarded, beside what was. Changes nothing."""
+    """Return what a campaign would have cost and whom it would have rewarded, compared with what happened."""
     body: SimulationRequest = call.body
-    words = ["--campaign", call.path["campaignId"], "--changes", "-"]
-    return view_from(SimulationReport, await _simulated(call, words, body.changes, body.days, body.sample))
+    arguments = ["--campaign", call.path["campaignId"], "--changes", "-"]
+    return view_from(SimulationReport, await _simulate(call, arguments, body.changes, body.days, body.sample))
 
 
 async def simulate_programme(call: Call) -> ProgrammeSimulationReport:
-    """What the programme would have cost with these documents written over it, beside what was. Changes nothing."""
+    """Return what the programme would have cost with these documents replaced, compared with what happened."""
     body: ProgrammeSimulationRequest = call.body
-    report = await _simulated(call, ["-", "--settings"], body.programme, body.days, body.sample)
+    report = await _simulate(call, ["-", "--settings"], body.programme, body.days, body.sample)
     return view_from(ProgrammeSimulationReport, report)
 
 
-async def _simulated(call: Call, words: Sequence[str], given: Any, days: float, sample: float) -> Json:
+async def _simulate(call: Call, arguments: Sequence[str], changes: Any, days: float, sample: float) -> Json:
     if _running.locked():
         raise Unavailable("Two simulations are already running; retry when one has finished")
     async with _running:
-        told = await asked_of_child(
-            call, ["simulate", *words, "--days", str(days), "--sample", str(sample)], msgspec.json.encode(given),
+        report = await run_child(
+            call, ["simulate", *arguments, "--days", str(days), "--sample", str(sample)], msgspec.json.encode(changes),
             too_long="The simulation takes too long; use fewer days or a smaller sample",
         )  # fmt: skip
-    # The totals are for all who may read; the members in the sample for those who may read members.
-    return told if "members:read" in call.scopes else told | {"sample": []}
+    # The totals need admin:read only, but the sample of members needs members:read.
+    return report if "members:read" in call.scopes else report | {"sample": []}
 
 
 async def apply_to_past(call: Call) -> BackfillResult:
-    """Give members what the campaign, as it is now, would have given for what happened: quietly, and once."""
+    """Queue the effects of the campaign for past events: once per event, without notifications or webhooks."""
     body: BackfillRequest = call.body
     campaign_id = call.path["campaignId"]
     async with call.connection() as connection:

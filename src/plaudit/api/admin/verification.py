@@ -2,7 +2,7 @@
 
 import asyncio
 
-from plaudit.api.children import asked_of_child
+from plaudit.api.children import run_child
 from plaudit.api.http.operations import Call, Operation
 from plaudit.api.views.base import view_from
 from plaudit.api.views.verification import InvariantCheck, Verification
@@ -16,7 +16,7 @@ async def verify(call: Call) -> Verification:
     if _running.locked():
         raise Unavailable("A check is already running; retry when it has finished")
     async with _running:
-        checks = await asked_of_child(
+        checks = await run_child(
             call, ["verify"], b"", too_long="The check takes too long for a request: run plaudit verify on the server"
         )
     if "members:read" not in call.scopes:  # examples name members and their transactions

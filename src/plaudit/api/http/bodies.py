@@ -21,16 +21,16 @@ async def body_of(request: Request[Any, Any, Any]) -> bytes:
     """Return a request's body. Raise TooSlow if it arrives too slowly."""
     started = asyncio.get_running_loop().time()
     parts: list[bytes] = []
-    come = 0
+    received = 0
     try:
-        async with asyncio.timeout_at(started + _seconds_for(0)) as limit:
+        async with asyncio.timeout_at(started + _seconds_allowed(0)) as limit:
             async for part in request.stream():
                 if part:
                     parts.append(part)
-                    come += len(part)
-                    limit.reschedule(started + _seconds_for(come))
+                    received += len(part)
+                    limit.reschedule(started + _seconds_allowed(received))
     except TimeoutError:
-        raise _too_slow(_seconds_for(come), come) from None
+        raise _too_slow(_seconds_allowed(received), received) from None
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
@@ -39,27 +39,27 @@ async def paced(parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
 
     Only the time spent waiting for the client counts, not the time that the caller needs for each part.
     """
-    waited, come = 0.0, 0
+    waited, received = 0.0, 0
     while True:
         started = monotonic()
         try:
-            async with asyncio.timeout(_seconds_for(come) - waited):
+            async with asyncio.timeout(_seconds_allowed(received) - waited):
                 part = await anext(parts, None)
         except TimeoutError:
-            raise _too_slow(waited + monotonic() - started, come) from None
+            raise _too_slow(waited + monotonic() - started, received) from None
         if part is None:
             return
         waited += monotonic() - started
-        come += len(part)
+        received += len(part)
         yield part
 
 
-def _seconds_for(come: int) -> float:
-    return GRACE_SECONDS + come / BYTES_A_SECOND
+def _seconds_allowed(received: int) -> float:
+    return GRACE_SECONDS + received / BYTES_A_SECOND
 
 
-def _too_slow(seconds: float, come: int) -> TooSlow:
+def _too_slow(seconds: float, received: int) -> TooSlow:
     return TooSlow(
         f"The body must arrive within {GRACE_SECONDS:g} seconds, plus one for each {BYTES_A_SECOND} bytes "
-        f"(got {come} bytes and no end in {seconds:.0f} seconds)"
+        f"(got {received} bytes and no end in {seconds:.0f} seconds)"
     )

@@ -1,4 +1,4 @@
-"""The schemas of all types in the table of operations: `components.schemas` in the description."""
+"""The schemas of all types in the table of operations, which become `components.schemas` in the OpenAPI document."""
 
 from collections.abc import Iterable, Iterator
 from inspect import cleandoc
@@ -15,10 +15,10 @@ REF = "#/components/schemas/{name}"
 
 
 class Components:
-    """The schemas of the types in the table, generated together, so that two types of the same name are noticed."""
+    """The schemas of the types in the table, generated together to detect two types with the same name."""
 
     def __init__(self, operations: Iterable[Operation], others: Iterable[Any] = ()) -> None:
-        types = dict.fromkeys(of for part in (*operations, *others) for of in _types_in(part))
+        types = dict.fromkeys(type_ for part in (*operations, *others) for type_ in _types_in(part))
         refs, components = msgspec.json.schema_components(types, ref_template=REF)
         self._by_type = dict(zip(types, (_complete(ref) for ref in refs), strict=True))
         self.schemas = {name: _complete(schema) for name, schema in components.items()}
@@ -34,13 +34,13 @@ class Components:
             if "$of" in schema:
                 return self._by_type[schema["$of"]]
             return {name: self.of(part) for name, part in schema.items()}  # pyright: ignore[reportUnknownVariableType]
-        if isinstance(schema, UnionType):  # of structs, which msgspec describes only if they are tagged
+        if isinstance(schema, UnionType):  # msgspec only describes unions of tagged structs
             return {"anyOf": [self.of(part) for part in schema.__args__]}
         return self._by_type[schema] if _is_type(schema) else schema
 
 
-def _open_views(of: type[OpenView]) -> Iterator[type[OpenView]]:
-    for view in of.__subclasses__():
+def _open_views(base: type[OpenView]) -> Iterator[type[OpenView]]:
+    for view in base.__subclasses__():
         yield view
         yield from _open_views(view)
 
@@ -66,14 +66,14 @@ def _types_in(schema: Any) -> Iterator[Any]:
 
 
 def _complete(schema: Any) -> Any:
-    """Return a schema whose arrays say what is in them, if only anything, and whose descriptions are not indented."""
+    """Return a schema in which every array has `items` and no description is indented."""
     if isinstance(schema, list):
         return [_complete(part) for part in schema]  # pyright: ignore[reportUnknownVariableType]
     if not isinstance(schema, dict):
         return schema
-    found: dict[str, Any] = {name: _complete(part) for name, part in cast("dict[str, Any]", schema).items()}
-    if found.get("type") == "array":
-        found.setdefault("items", {})
-    if isinstance(found.get("description"), str):
-        found["description"] = cleandoc(found["description"])
-    return found
+    completed: dict[str, Any] = {name: _complete(part) for name, part in cast("dict[str, Any]", schema).items()}
+    if completed.get("type") == "array":
+        completed.setdefault("items", {})
+    if isinstance(completed.get("description"), str):
+        completed["description"] = cleandoc(completed["description"])
+    return completed

@@ -26,12 +26,12 @@ def decompressed(raw: bytes, encoding: str | None, limit: int) -> bytes:
     name = _name_of(encoding)
     if name is None or not raw:
         return raw
-    found = bytearray()
+    body = bytearray()
     for piece in _Pieces(name).of(raw, last=True):
-        found += piece
-        if len(found) > limit:
+        body += piece
+        if len(body) > limit:
             raise TooLarge(f"The body is too large: at most {limit:,} bytes (got more when decompressed)")
-    return bytes(found)
+    return bytes(body)
 
 
 def decompressed_stream(parts: AsyncGenerator[bytes], encoding: str | None) -> AsyncGenerator[bytes]:
@@ -64,14 +64,14 @@ def _name_of(encoding: str | None) -> str | None:
 
 
 class _Pieces:
-    """A body during decompression. A gzip body may consist of several files, one after the other (RFC 1952, 2.2)."""
+    """A body during decompression. A gzip body may have several members (RFC 1952, 2.2)."""
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._inflating: Any = None  # a decompressor of zlib's, while one is at work
+        self._inflating: Any = None  # the decompressor of the current gzip member or zlib stream
 
     def of(self, part: bytes, *, last: bool = False) -> Iterator[bytes]:
-        """What a part of the body comes to, in pieces. Raises Invalid for what cannot be decompressed."""
+        """Yield a part of the body, decompressed, in pieces. Raise Invalid if it cannot be decompressed."""
         rest = part
         try:
             while rest:
@@ -82,14 +82,14 @@ class _Pieces:
                 if self._inflating.eof:
                     rest, self._inflating = self._inflating.unused_data, None
             if last and self._inflating is not None:
-                yield self._inflating.flush()  # a few more bytes, where a piece ended with the input
+                yield self._inflating.flush()  # the rest, if the last piece filled up when the input ended
         except zlib.error:
             raise Invalid(f"The body is not {self._name}, as Content-Encoding says", code="bad_encoding") from None
         if last and self._inflating is not None and not self._inflating.eof:
             raise Invalid(f"The body breaks off within its {self._name}", code="bad_encoding")
 
     def _window(self, begin: bytes) -> int:
-        """`deflate` means zlib's format (RFC 9110, 8.4.1.2), but many send the bare data."""
+        """Return zlib's `wbits`. `deflate` means the zlib format (RFC 9110, 8.4.1.2), but many clients send raw deflate."""
         if self._name != "deflate":
             return _GZIP
         return _ZLIB if begin[0] & 0x0F == zlib.DEFLATED and (len(begin) < 2 or _is_zlib(begin)) else _RAW

@@ -12,9 +12,9 @@ CORRELATION_MAX = 128
 
 def correlation_id_in(headers: Mapping[str, str]) -> str:
     """Return the client's correlation id, the trace id of W3C Trace Context, or a new one."""
-    given = headers.get("x-correlation-id") or headers.get("x-request-id")
-    if given and len(given) <= CORRELATION_MAX and given.isascii() and given.isprintable():
-        return given
+    client_id = headers.get("x-correlation-id") or headers.get("x-request-id")
+    if client_id and len(client_id) <= CORRELATION_MAX and client_id.isascii() and client_id.isprintable():
+        return client_id
     parts = headers.get("traceparent", "").split("-")
     if len(parts) == 4 and len(parts[1]) == 32 and parts[1].isascii() and parts[1].isalnum():
         return parts[1]

@@ -1,7 +1,7 @@
 """CORS: the web pages that may call the member API. Each organisation's settings list the allowed origins.
 
-A preflight names no organisation, so it is allowed for an origin that any organisation lists. The browser shows the
-response of the call itself to the page only if the organisation of the call lists the origin. Tokens are sent in a
+A preflight names no organisation, so it is allowed for an origin that any organisation lists. The browser lets
+the page read the response of the call itself only if the organisation of the call lists the origin. Tokens are sent in a
 header, never in a cookie.
 """
 
@@ -16,7 +16,7 @@ from plaudit.storage.queries import queries_beside
 
 _SQL = queries_beside(__file__)
 
-KEPT_SECONDS = 5.0
+CACHE_SECONDS = 5.0
 PREFLIGHT_SECONDS = 600
 ALLOWED = "Access-Control-Allow-Origin"
 EXPOSED = "ETag, X-Correlation-ID, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After"
@@ -47,20 +47,20 @@ class AllowedOrigins:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._known: tuple[str, ...] = ()
-        self._at = -KEPT_SECONDS
+        self._fetched_at = -CACHE_SECONDS
 
     async def all(self) -> Sequence[str]:
         """Return the origins, at most a few seconds old."""
-        if time.monotonic() - self._at > KEPT_SECONDS:
+        if time.monotonic() - self._fetched_at > CACHE_SECONDS:
             async with self._pool.acquire() as connection:
                 rows = await connection.fetch(_SQL.origins)
             self._known = tuple({value for row in rows for value in msgspec.json.decode(row["origins"])})
-            self._at = time.monotonic()
+            self._fetched_at = time.monotonic()
         return self._known
 
 
 def handle_preflights(app: ASGIApp) -> ASGIApp:
-    """Respond to preflights before they are routed."""
+    """Return an ASGI app that responds to CORS preflights itself and passes on every other request."""
 
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "OPTIONS":
@@ -74,16 +74,16 @@ def handle_preflights(app: ASGIApp) -> ASGIApp:
             allowed = is_allowed(origin, await origins.all())
         except UNREACHABLE:
             allowed = False
-        found = [("Vary", "Origin")]
+        response_headers = [("Vary", "Origin")]
         if allowed:
-            found += [
+            response_headers += [
                 (ALLOWED, origin),
                 ("Access-Control-Allow-Methods", METHODS),
                 ("Access-Control-Allow-Headers", HEADERS),
                 ("Access-Control-Max-Age", str(PREFLIGHT_SECONDS)),
             ]
         status = 204 if allowed else 403
-        encoded = [(name.lower().encode(), value.encode("latin-1")) for name, value in found]
+        encoded = [(name.lower().encode(), value.encode("latin-1")) for name, value in response_headers]
         await send({"type": "http.response.start", "status": status, "headers": encoded})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
         return None

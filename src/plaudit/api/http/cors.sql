@@ -1,4 +1,4 @@
 -- name: origins
--- The origins of web pages that organisations have settled, one list each.
+-- Return the origins in the settings of organisations, one list per organisation.
 SELECT DISTINCT doc #>> '{cors,origins}' AS origins FROM documents
 WHERE kind = 'settings' AND doc #>> '{cors,origins}' IS NOT NULL;

@@ -1,4 +1,4 @@
-"""The envelopes of responses. No other module knows their form."""
+"""The envelopes of responses. Only this module builds them."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -12,7 +12,7 @@ from .wire import time_text
 PROBLEM_MEDIA = "application/problem+json"
 
 
-NOTHING: Mapping[str, Any] = {}
+NO_FIELDS: Mapping[str, Any] = {}
 
 
 class Envelope(StrEnum):
@@ -20,7 +20,7 @@ class Envelope(StrEnum):
 
     v1 = "v1"  # /v1 and /api/audience
     loyalty = "loyalty"  # /api/loyalty
-    bare = "bare"  # what the documents show without an envelope
+    bare = "bare"  # without an envelope, where the documents show none
 
 
 def envelope_of(path: str) -> Envelope:
@@ -28,7 +28,7 @@ def envelope_of(path: str) -> Envelope:
     return Envelope.loyalty if path.removeprefix("/loyalty").startswith("/api/loyalty/") else Envelope.v1
 
 
-def success(data: Any, envelope: Envelope, also: Mapping[str, Any] = NOTHING) -> bytes:
+def success(data: Any, envelope: Envelope, also: Mapping[str, Any] = NO_FIELDS) -> bytes:
     """Return a response's data in its envelope, with the fields of `also` next to it."""
     if envelope is Envelope.bare:
         if not also:
@@ -41,21 +41,21 @@ def success(data: Any, envelope: Envelope, also: Mapping[str, Any] = NOTHING) ->
 
 def failure(error: PlauditError, envelope: Envelope) -> bytes:
     """Return an error in the envelope of its generation."""
-    shown: dict[str, Any] = {"code": error.code}
+    body: dict[str, Any] = {"code": error.code}
     if error.fields:
-        shown["details"] = [{"field": field.field, "message": field.message} for field in error.fields]
+        body["details"] = [{"field": field.field, "message": field.message} for field in error.fields]
     if error.next_at is not None:
-        shown["next_available_at"] = time_text(error.next_at)
+        body["next_available_at"] = time_text(error.next_at)
     if error.made is not None:
-        shown["id"] = error.made
+        body["id"] = error.made
     if envelope is Envelope.loyalty:
-        return ENCODER.encode({"message": error.message, "error": shown})
-    return ENCODER.encode({"success": False, "error": {"message": error.message, **shown}})
+        return ENCODER.encode({"message": error.message, "error": body})
+    return ENCODER.encode({"success": False, "error": {"message": error.message, **body}})
 
 
 def problem(error: PlauditError, status: int, title: str, path: str) -> bytes:
     """Return an error as problem details (RFC 9457), for clients that accept them."""
-    shown: dict[str, Any] = {
+    body: dict[str, Any] = {
         "type": f"/problems/{error.code}",
         "title": title,
         "status": status,
@@ -64,12 +64,12 @@ def problem(error: PlauditError, status: int, title: str, path: str) -> bytes:
         "code": error.code,
     }
     if error.fields:
-        shown["errors"] = [{"detail": field.message, "field": field.field} for field in error.fields]
+        body["errors"] = [{"detail": field.message, "field": field.field} for field in error.fields]
     if error.next_at is not None:
-        shown["next_available_at"] = time_text(error.next_at)
+        body["next_available_at"] = time_text(error.next_at)
     if error.made is not None:
-        shown["id"] = error.made
-    return ENCODER.encode(shown)
+        body["id"] = error.made
+    return ENCODER.encode(body)
 
 
 def mark_replayed(content: bytes) -> bytes:

@@ -67,8 +67,10 @@ def as_plaudit_error(error: BaseException) -> PlauditError:
         return TooLarge("The body is too large")
     if isinstance(error, ClientException | SerializationException):
         return Invalid(error.detail)
-    named = correlation.current()
-    return PlauditError("Internal error" + (f" (correlation id {named})" if named else ""), code="internal_error")
+    correlation_id = correlation.current()
+    return PlauditError(
+        "Internal error" + (f" (correlation id {correlation_id})" if correlation_id else ""), code="internal_error"
+    )
 
 
 def status_of(error: PlauditError) -> int:
@@ -82,32 +84,34 @@ def error_response(error: BaseException, path: str, accept: str = "", *, route: 
     Errors of the server are logged, with a traceback if they are bugs. The log shows the `route`, not the path, because
     paths contain user ids.
     """
-    known = as_plaudit_error(error)
-    status = status_of(known)
+    plaudit_error = as_plaudit_error(error)
+    status = status_of(plaudit_error)
     if status == 503:
         log.warning("request_refused", route=route, status=status, error=facts_of(error))
     elif status >= 500:
         log.error("request_failed", route=route, status=status, exc_info=error)
     telemetry.requests_total.labels(status).inc()
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}
-    if isinstance(known, _MethodNotAllowed):
-        headers["Allow"] = known.allowed
+    if isinstance(plaudit_error, _MethodNotAllowed):
+        headers["Allow"] = plaudit_error.allowed
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    if known.next_at is not None:
-        headers["Retry-After"] = str(max(1, ceil((known.next_at - (known.now or clock.now())).total_seconds())))
+    if plaudit_error.next_at is not None:
+        headers["Retry-After"] = str(
+            max(1, ceil((plaudit_error.next_at - (plaudit_error.now or clock.now())).total_seconds()))
+        )
     if PROBLEM_MEDIA in accept:
-        content, media = problem(known, status, HTTPStatus(status).phrase, path), PROBLEM_MEDIA
+        content, media = problem(plaudit_error, status, HTTPStatus(status).phrase, path), PROBLEM_MEDIA
     else:
-        content, media = failure(known, envelope_of(path)), "application/json"
+        content, media = failure(plaudit_error, envelope_of(path)), "application/json"
     return Response(content, status_code=status, media_type=media, headers=headers)
 
 
 def handle(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Return the response to an exception that Litestar itself raises."""
     route = str(request.scope.get("path_template", ""))
-    named = correlation.correlation_id_in(request.headers)
-    with structlog.contextvars.bound_contextvars(correlation_id=named):
+    correlation_id = correlation.correlation_id_in(request.headers)
+    with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
         response = error_response(error, request.url.path, request.headers.get("accept", ""), route=route)
-    response.headers[correlation.CORRELATION] = named
+    response.headers[correlation.CORRELATION] = correlation_id
     return response

@@ -1,13 +1,13 @@
-"""`Idempotency-Key`: a request sent again gets the first response again, and nothing is done twice.
+"""`Idempotency-Key`: a repeated request gets the first response, and nothing is done twice.
 
-    a key is new       ──► its row is claimed ──► the call runs ──► the response is stored in the row
-    it comes again     ──► the same caller gets the response again
-                           409 in_progress while the call runs; 422 with another body
-                           409 already_done where the response is not kept, or for another caller
+    new key        ──► claim its row ──► run the operation ──► store the response in the row
+    repeated key   ──► the same caller gets the stored response
+                       409 in_progress while the operation runs; 422 for a different body
+                       409 already_done for another caller, or if the response was not stored
 
-A response that holds a secret is never stored, only what was made. A response of 5xx is not stored either: the key is
-free again. What changes the ledger is also guarded by the log: the key names the event (see `commands`), which counts
-once even if a process dies between the two. Rows are deleted after a day (chores/retention.py).
+A response with a secret is never stored; only the id of what it created is. A 5xx response is not stored either, and
+frees the key. Commands are also protected by the log: the key becomes the event's key (see `run_command`), so the event
+counts once even if the process dies before the response is stored. Rows are deleted after a day (chores/retention.py).
 """
 
 from hashlib import blake2b
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _SQL = queries_beside(__file__)
 
 KEY_MAX = 128
-REFUSED_FROM = 400  # statuses from here on mean that nothing was made
+REFUSED_FROM = 400  # from this status on, nothing was created
 
 
 class StoredResponse(Struct, frozen=True):
@@ -37,17 +37,17 @@ class StoredResponse(Struct, frozen=True):
     content: bytes
 
 
-def key_in(given: str | None) -> str | None:
-    """Return the request's key, checked. Raise Invalid."""
-    if given is None:
+def key_in(header: str | None) -> str | None:
+    """Return the key in the header, or None. Raise Invalid if it is malformed."""
+    if header is None:
         return None
-    if not 1 <= len(given) <= KEY_MAX or not given.isascii() or not given.isprintable():
+    if not 1 <= len(header) <= KEY_MAX or not header.isascii() or not header.isprintable():
         raise invalid_fields([FieldError("Idempotency-Key", f"must be 1 to {KEY_MAX} printable ASCII characters")])
-    return given
+    return header
 
 
 def name_of(caller: "Caller") -> str:
-    """Return what tells callers apart: the member; or the key with the scopes that it was used with."""
+    """Return a name that is unique per caller: the member's id, or the API key's id with its scopes."""
     if caller.member_id is not None:
         return str(caller.member_id)
     return f"{caller.key_id} {' '.join(sorted(caller.scopes))}"
@@ -56,18 +56,19 @@ def name_of(caller: "Caller") -> str:
 async def begin(
     pool: Pool, org_id: UUID, key: str, operation: str, body: bytes, caller: str | None = None
 ) -> StoredResponse | None:
-    """Claim a key for a request. Return the stored response if it came before.
+    """Claim a key for a request. Return the stored response if the request was already processed.
 
-    Raise IdempotencyConflict for another body; Conflict while it runs, or if it was done and the caller may not see the response.
+    Raise IdempotencyConflict for a different body. Raise Conflict while the first request runs, and if it is done but
+    the response is not stored or belongs to another caller.
     """
     fingerprint = blake2b(operation.encode() + b"\n" + body, digest_size=16).digest()
     async with pool.acquire() as connection:
         row = None
-        while row is None:  # claimed by another statement that this one could not see yet: the next one does
+        while row is None:  # a concurrent claim was not visible yet: try again
             row = await connection.fetchrow(_SQL.begin, org_id, key, fingerprint, clock.now())
             if row is None or row["mine"] or row["status"] is None or row["caller"] in (None, caller):
                 continue
-            if row["status"] >= REFUSED_FROM:  # a refusal of another caller, who may have been allowed less
+            if row["status"] >= REFUSED_FROM:  # another caller was refused, perhaps only for missing rights
                 await connection.execute(_SQL.free, org_id, key)
                 row = None
     if row["mine"]:
@@ -92,7 +93,7 @@ async def finish(
     caller: str | None = None,
     made: str | None = None,
 ) -> None:
-    """Store the response (None: only that it was done, and what was `made`); or free the key if the fault is ours."""
+    """Store the response, or only the id `made` if `content` is None. A 5xx status frees the key instead."""
     async with pool.acquire() as connection:
         if status >= 500:
             await connection.execute(_SQL.free, org_id, key)

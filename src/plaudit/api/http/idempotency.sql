@@ -1,5 +1,6 @@
 -- name: begin
--- Claim a key. One that is older than a day, or was begun a minute ago and never finished, is anybody's again.
+-- Claim a key. A key older than a day can be claimed again, and so can one whose request started over a minute ago and
+-- never finished, if the new request has the same fingerprint.
 WITH claimed AS (
     INSERT INTO idempotency_keys AS k (org_id, key, fingerprint, begun_at) VALUES ($1, $2, $3, $4)
     ON CONFLICT (org_id, key) DO UPDATE SET
@@ -20,5 +21,5 @@ WHERE org_id = $1 AND key = $2 AND NOT EXISTS (SELECT FROM claimed);
 UPDATE idempotency_keys SET status = $3, content = $4, caller = $5, made = $6 WHERE org_id = $1 AND key = $2;
 
 -- name: free
--- Let the key be used again.
+-- Delete a key, so that it can be used again.
 DELETE FROM idempotency_keys WHERE org_id = $1 AND key = $2;

@@ -1,4 +1,4 @@
-"""The methods that every path accepts in addition to the table's: OPTIONS, which lists them, and HEAD for each GET."""
+"""Methods that every path accepts in addition to those in the table: OPTIONS, and HEAD wherever there is a GET."""
 
 import asyncio
 from collections import defaultdict
@@ -11,12 +11,12 @@ from litestar.types import HTTPScope, Message, Receive, Send
 
 def named(methods: Iterable[str]) -> str:
     """Return the value of `Allow` for a path whose operations have these methods."""
-    found = {*methods, "OPTIONS"}
-    return ", ".join(sorted(found | {"HEAD"} if "GET" in found else found))
+    allowed = {*methods, "OPTIONS"}
+    return ", ".join(sorted(allowed | {"HEAD"} if "GET" in allowed else allowed))
 
 
 def options_handlers(handlers: Iterable[HTTPRouteHandler]) -> Iterator[HTTPRouteHandler]:
-    """Yield the handlers of OPTIONS for the paths of `handlers`. Mount them first.
+    """Yield OPTIONS handlers for the paths of `handlers`, to be mounted before them.
 
     Litestar's own handler lists only the methods of the first operation that was mounted on a path.
     """
@@ -24,10 +24,10 @@ def options_handlers(handlers: Iterable[HTTPRouteHandler]) -> Iterator[HTTPRoute
     for handler in handlers:
         for path in handler.paths:
             methods[path].update(handler.http_methods)
-    alike: defaultdict[str, list[str]] = defaultdict(list)
+    paths_by_allowed: defaultdict[str, list[str]] = defaultdict(list)
     for path, method in methods.items():
-        alike[named(method)].append(path)
-    for allowed, paths in alike.items():
+        paths_by_allowed[named(method)].append(path)
+    for allowed, paths in paths_by_allowed.items():
         yield HTTPRouteHandler(paths, http_method="OPTIONS", status_code=204)(_naming(allowed))
 
 
@@ -41,14 +41,14 @@ def _naming(allowed: str) -> Callable[[], Awaitable[Response[None]]]:
 async def respond_to_head(
     app: Callable[[HTTPScope, Receive, Send], Awaitable[None]], scope: HTTPScope, receive: Receive, send: Send
 ) -> None:
-    """Respond to HEAD as to GET, without the body. A stream, which has no end, ends after its headers."""
+    """Respond to HEAD like to GET, without the body. A stream is cancelled after its headers."""
     scope["method"] = "GET"
     head: Message | None = None
-    is_sent = goes_on = False
+    is_sent = is_stream = False
 
-    async def take_head(message: Message) -> None:
-        """Send the head with the first part of the body, which decides its length; a stream may not end by itself."""
-        nonlocal head, is_sent, goes_on
+    async def send_head(message: Message) -> None:
+        """Send the head once the first part of the body is ready; if more parts follow, cancel the operation."""
+        nonlocal head, is_sent, is_stream
         if message["type"] == "http.response.start":
             head = message
         elif message["type"] == "http.response.body" and head is not None and not is_sent:
@@ -56,12 +56,12 @@ async def respond_to_head(
             await send(head)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             if message.get("more_body"):
-                goes_on = True
+                is_stream = True
                 getting.cancel()
 
-    getting = asyncio.ensure_future(app(scope, receive, take_head))
+    getting = asyncio.ensure_future(app(scope, receive, send_head))
     try:
         await getting
     except asyncio.CancelledError:
-        if not goes_on:  # the client has gone
+        if not is_stream:  # the client has gone
             raise

@@ -20,7 +20,7 @@ from .errors import STATUS_OF_KIND
 from .operations import Operation, is_of_the_beta, mounted_paths
 
 BETA_TAG = "Admin API, beta"
-# The order of the API's reference: what is looked for together stands together.
+# Groups and order of the tags in the API reference.
 _TAG_GROUPS = {
     "Report what happens": ("Actions", "Events"),
     "Design the programme": (
@@ -37,7 +37,7 @@ _TAG_GROUPS = {
 
 
 def tag_groups() -> dict[str, list[str]]:
-    """Return the groups of the API's reference, with the mechanics before the products."""
+    """Return the tags of the API reference by group. The tags of mechanics come before Products."""
     groups = {name: [*tags] for name, tags in _TAG_GROUPS.items()}
     designing = groups["Design the programme"]
     place = designing.index("Products")
@@ -80,14 +80,14 @@ _LOYALTY_ERROR = {
     "required": ["message", "error"],
 }
 
-# The errors of a generation, by the schema of their body: the names of their responses.
+# The prefix of the names of error responses, by the schema of the generation's errors.
 _ERROR_NAMES = {"Error": "", "LoyaltyError": "Loyalty"}
 _MEANINGS = {status: kind.value.replace("_", " ") for kind, status in STATUS_OF_KIND.items()} | {200: "done"}
 
 
 @cache
 def _examples() -> dict[str, dict[str, Any]]:
-    """Requests and responses by the names of operations (made by docs/examples.py from the documented cases)."""
+    """Return example requests and responses by operation name; docs/examples.py writes them from the documented cases."""
     return msgspec.json.decode(files("plaudit").joinpath("api", "examples.json").read_bytes())
 
 
@@ -137,25 +137,25 @@ The guides are at [/manual](manual)."""
 
 
 def _operation(operation: Operation, path: str, components: Components) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    described: dict[str, Any] = {
         "summary": operation.summary,
         "tags": [operation.tag],
         "parameters": _parameters(operation),
         "responses": _responses(operation, path, components),
     }
-    doors: list[dict[str, Any]] = [{"member": []}] if operation.member else []
-    doors += [{"secret": [], "organisation": []}] if operation.scope is not None else []
-    doors += [{"organisation": []}] if operation.anonymous else []
-    if doors:
-        found["security"] = doors
+    security: list[dict[str, Any]] = [{"member": []}] if operation.member else []
+    security += [{"secret": [], "organisation": []}] if operation.scope is not None else []
+    security += [{"organisation": []}] if operation.anonymous else []
+    if security:
+        described["security"] = security
     needs = ""
     if operation.scope == ANY_SCOPE:
         needs = "Any API secret may call it."
-        doors.append({"secret": []})  # which knows its organisation
+        security.append({"secret": []})  # the secret identifies the organisation
     elif operation.scope is not None:
         needs = f"Needs the scope `{operation.scope}`" + (" or a member's token." if operation.member else ".")
     if operation.description or needs:
-        found["description"] = f"{operation.description}\n\n{needs}".strip()
+        described["description"] = f"{operation.description}\n\n{needs}".strip()
     if operation.body is not None:
         body = components.of(operation.body)
         media: dict[str, Any] = {"application/json": {"schema": body}}
@@ -171,8 +171,8 @@ def _operation(operation: Operation, path: str, components: Components) -> dict[
         example = _examples().get(operation.name, {}).get("request")
         if example is not None and "application/json" in media:
             media["application/json"]["example"] = example
-        found["requestBody"] = {"required": True, "content": media}
-    return found
+        described["requestBody"] = {"required": True, "content": media}
+    return described
 
 
 def enveloped_schema(schema: dict[str, Any], envelope: Envelope) -> dict[str, Any]:
@@ -186,9 +186,9 @@ def enveloped_schema(schema: dict[str, Any], envelope: Envelope) -> dict[str, An
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
-    words = [word[1:-1] for word in operation.path.split("/") if word.startswith("{")]
+    names = [segment[1:-1] for segment in operation.path.split("/") if segment.startswith("{")]
     path = [
-        {"name": word, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for word in words
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for name in names
     ]
     query = [
         {"name": parameter.name, "in": "query", "description": parameter.description, "schema": parameter.schema}
@@ -215,12 +215,12 @@ def _responses(operation: Operation, path: str, components: Components) -> dict[
     responses[str(operation.status)] = success
     responses |= {str(status): success for status in operation.other_statuses}
     if operation.writes:
-        responses["200"] = _tried(operation, path, success)
+        responses["200"] = _dry_run_response(operation, path, success)
     guards = () if operation.is_open else (400, 401, 403, 404, 429)
     if operation.method == "POST" and not operation.is_open:
-        guards = (*guards, 409, 422)  # an Idempotency-Key that is in use, or came with something else
+        guards = (*guards, 409, 422)  # Idempotency-Key in use, or reused for another request
     if operation.body is not None or operation.streams_request:
-        guards = (*guards, 408, 415)  # a body that does not come; a Content-Encoding that is not taken
+        guards = (*guards, 408, 415)  # a body that arrives too slowly; an unsupported Content-Encoding
     error = "Error" if envelope_of(path) is Envelope.v1 else "LoyaltyError"
     for status in sorted({*operation.errors, *guards, STATUS_OF_KIND[ErrorKind.unavailable]}):
         responses[str(status)] = (
@@ -232,7 +232,7 @@ def _responses(operation: Operation, path: str, components: Components) -> dict[
 
 
 def _error_responses() -> dict[str, Any]:
-    """Return the responses of errors, which operations refer to."""
+    """Return the error responses that operations reference."""
     return {
         _error_name(status, error): _error_response(status, {"$ref": REF.format(name=error)})
         for error in _ERROR_NAMES
@@ -251,10 +251,10 @@ def _error_response(status: int, schema: Any) -> dict[str, Any]:
     }
 
 
-def _tried(operation: Operation, path: str, success: dict[str, Any]) -> dict[str, Any]:
-    """Return the response with status 200 of a write: that of a dry run, or also the usual one."""
+def _dry_run_response(operation: Operation, path: str, success: dict[str, Any]) -> dict[str, Any]:
+    """Return the 200 response of a write: the dry run's, combined with the usual one if that is also 200."""
     if operation.response is None and operation.status == 200:
-        return success  # which has no content, but for a dry run
+        return success  # it has no content except in a dry run
     schema = success.get("content", {}).get("application/json", {}).get("schema")
     if schema is None:
         schema = (
@@ -265,6 +265,6 @@ def _tried(operation: Operation, path: str, success: dict[str, Any]) -> dict[str
     described = "A dry run; nothing has changed."
     if 200 in (operation.status, *operation.other_statuses):
         described = "Done; or a dry run."
-    with_it = {"type": "object", "properties": {"dryRun": {"$ref": REF.format(name="DryRun")}}}
-    content = {**success.get("content", {}), "application/json": {"schema": {"allOf": [schema, with_it]}}}
+    with_dry_run = {"type": "object", "properties": {"dryRun": {"$ref": REF.format(name="DryRun")}}}
+    content = {**success.get("content", {}), "application/json": {"schema": {"allOf": [schema, with_dry_run]}}}
     return {"description": described, "content": content}

@@ -1,7 +1,7 @@
 """The operations of the API: how they are declared, and how a request becomes a call of one.
 
 An operation is a row of a table: method, path, who may call it, its request and its response. `app` mounts the row,
-this module checks requests against it, and `openapi` describes it.
+`pipeline` checks requests against it, and `openapi` describes it.
 """
 
 import codecs
@@ -36,7 +36,7 @@ BATCH_BYTES_MAX = 8 << 20
 
 
 class Services(Struct, frozen=True, kw_only=True):
-    """What all calls of this process share."""
+    """The services that all calls of this process share."""
 
     url: str
     pool: Pool
@@ -52,7 +52,7 @@ class Services(Struct, frozen=True, kw_only=True):
 
 
 class Call(Struct, kw_only=True):
-    """One validated request to an operation. `body` is of the operation's type, or the plain JSON value.
+    """One validated request to an operation. `body` has the operation's type, or is plain JSON.
 
     `idempotency_key` is the request's Idempotency-Key, and `stream` yields the body of a streamed operation. In a dry
     run, `decide_queued` decides the events that the call has put into the inbox, since no worker sees them.
@@ -116,7 +116,7 @@ class Call(Struct, kw_only=True):
 class OperationResult(Struct, kw_only=True):
     """A response with more than data: a status, headers, or content of another media type.
 
-    `content` is not JSON but of type `media`. `parts` are streamed for as long as the iterator runs. If a `whole`
+    `content` is sent as it is, with the media type `media`. `parts` are streamed until the iterator ends. If a `whole`
     stream fails, the connection breaks, so that the client notices that parts are missing.
     """
 
@@ -139,7 +139,7 @@ class Parameter(Struct, frozen=True):
     names: str | None = None
 
 
-# A type, which encodes what it describes; or JSON Schema, where no type is possible.
+# A type that encodes and describes the body; JSON Schema if no type fits.
 Schema = type | UnionType | dict[str, Any] | None
 
 
@@ -147,17 +147,17 @@ class Operation(Struct, frozen=True, kw_only=True):
     """A row of the table of operations.
 
     `name` is the operationId, which names the method in generated clients and never changes. The `summary` has at most
-    60 characters; details go into the `description`.
+    60 characters; details go type_ the `description`.
 
     Who may call it: a server with the `scope`; with `member`, also a member's token; with `anonymous`, anyone who names
     an organisation; with none of the three, anyone.
 
-    `error_schema` is the schema of errors that are not in the usual envelope. `bare_response` is the type of responses
-    that have no envelope for some callers. `shown_once` marks a response with a secret: this field of the data names
-    what was created. `query` lists all parameters that are accepted; with `any_field`, fields of members are accepted
-    too. `changes_nothing` marks a POST that only reads. With `streams_request`, the operation reads its body as it
-    arrives; with `streams_response`, its response is streamed and not compressed. `tries_by_job`: the body has a `dryRun` of its own,
-    which makes a job that only reports, and the parameter means the same.
+    `error_schema` is the schema of errors that are not in the usual envelope. `bare_response` is the type of a
+    response without an envelope, which some callers get. `shown_once` marks a response with a secret: it is the field
+    of the data with the id of what was created. `query` lists the accepted parameters; with `any_field`, members'
+    fields are accepted too. `changes_nothing` marks a POST that only reads. With `streams_request`, the operation reads its body as
+    it arrives; with `streams_response`, its response is streamed and not compressed. `tries_by_job` marks an operation
+    whose body has a `dryRun` of its own, for a job that only reports; the query parameter sets it.
     """
 
     name: str
@@ -210,15 +210,15 @@ AUDIENCE_PREFIX = "/api/audience"
 
 
 def is_of_the_beta(path: str) -> bool:
-    """Return whether a path has the beta's prefix, where every response has an envelope."""
+    """Return whether a path has the beta's prefix. There, every response has an envelope."""
     return path.removeprefix("/loyalty").startswith(ADMIN_PREFIX)
 
 
 def mounted_paths(operation: Operation) -> dict[str, str]:
     """Return the paths of an operation, each with the operation's name there.
 
-    Admin operations are also mounted under the beta's prefix, those of profiles also as `users`. The documents have the
-    audience API under `/v1`, too.
+    Admin operations are also mounted under the beta's prefix, those of profiles also as `users`. The audience API is
+    also mounted under `/v1`, as the reference documents show it.
     """
     path, name = operation.path, operation.name
     if path.startswith(AUDIENCE_PREFIX):
@@ -226,11 +226,11 @@ def mounted_paths(operation: Operation) -> dict[str, str]:
     if not path.startswith("/v1/"):
         return {path: name}
     rest = path.removeprefix("/v1")
-    found = {path: name, ADMIN_PREFIX + rest: name + "Beta"}
+    paths = {path: name, ADMIN_PREFIX + rest: name + "Beta"}
     if rest == "/profiles" or rest.startswith("/profiles/{"):
         of_users = name.replace("Profile", "User") if "Profile" in name else name + "User"
-        found[ADMIN_PREFIX + "/users" + rest.removeprefix("/profiles")] = of_users + "Beta"
-    return found
+        paths[ADMIN_PREFIX + "/users" + rest.removeprefix("/profiles")] = of_users + "Beta"
+    return paths
 
 
 DRY_RUN = Parameter(
@@ -245,32 +245,32 @@ ANY_LIMIT = Parameter("limit", "The maximum number (default: all).", {"type": "i
 
 BYTE_ORDER_MARK = codecs.BOM_UTF8
 
-# What the decoder raises: the second for bytes that are not UTF-8, the third for what is nested without end.
+# What the decoder raises; UnicodeDecodeError for invalid UTF-8, RecursionError for too deep nesting.
 NOT_DECODED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_DIGITS_MAX = 400  # of an integer that is read at all
+_DIGITS_MAX = 400  # a longer integer is read as a float
 
 _DECODERS: dict[type, msgspec.json.Decoder[Any]] = {}
 
 
-def decode_body(raw: bytes, into: Schema, limit: int = BODY_BYTES_MAX) -> Any:
-    """Return a request's body: a struct of the type `into`, or any JSON value. Raise Invalid or TooLarge.
+def decode_body(raw: bytes, type_: Schema, limit: int = BODY_BYTES_MAX) -> Any:
+    """Return a request's body: a struct of the type `type_`, or any JSON value. Raise Invalid or TooLarge.
 
     An empty body is read as an object without fields, so the error names the required ones.
     """
     if len(raw) > limit:
         raise TooLarge(f"The body is too large: at most {limit:,} bytes (got {len(raw):,})")
-    if not raw and not (isinstance(into, dict) and into.get("type") == "array"):
+    if not raw and not (isinstance(type_, dict) and type_.get("type") == "array"):
         raw = b"{}"
-    if not isinstance(into, type):
+    if not isinstance(type_, type):
         return decode_json(raw)
-    decoder = _DECODERS.get(into)
+    decoder = _DECODERS.get(type_)
     if decoder is None:
-        decoder = _DECODERS[into] = msgspec.json.Decoder(into)
+        decoder = _DECODERS[type_] = msgspec.json.Decoder(type_)
     try:
         body = decoder.decode(raw)
     except NOT_DECODED:
-        plain: Any = decode_json(raw)  # says what is wrong with the JSON, if that is what is wrong
-        return convert(plain, cast("type[Struct]", into))
+        plain: Any = decode_json(raw)  # raises the more precise error if the JSON is malformed
+        return convert(plain, cast("type[Struct]", type_))
     bounds.check(body)
     return body
 
@@ -305,7 +305,7 @@ def without_mark(raw: bytes) -> bytes:
 
 
 def _leniently(raw: bytes) -> Any:
-    """The JSON value with what the decoder does not even take: numbers out of all range, halves of surrogate pairs."""
+    """Return a JSON value that the strict decoder refuses, such as one with huge numbers or unpaired surrogates."""
     try:
         return json.loads(raw.decode(), parse_constant=_no_constant, parse_int=_integer)
     except RecursionError:

@@ -1,6 +1,6 @@
-"""Cursors: where the next page of a list begins.
+"""Pages of lists. A cursor says where the next page begins.
 
-A cursor is opaque for clients. It encodes the sort key of the last item.
+A cursor is opaque to clients. It encodes the sort key of the last item.
 """
 
 import base64
@@ -16,7 +16,7 @@ from plaudit.errors import FieldError, Invalid, invalid_fields
 
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 100
-GREATEST_ID = UUID(int=2**128 - 1)  # where a list by ids begins that has the newest first
+GREATEST_ID = UUID(int=2**128 - 1)  # the start of a list that is sorted by id, newest first
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -46,16 +46,16 @@ def read_cursor(query: Mapping[str, str], shape: type[T], first: T) -> T:
     if not text:
         return first
     try:
-        found = msgspec.json.decode(from_base64url(text), type=shape)
+        key = msgspec.json.decode(from_base64url(text), type=shape)
     except (ValueError, msgspec.DecodeError, RecursionError):
         raise not_a_cursor() from None
-    if bounds.wrong_values(found, "cursor"):
+    if bounds.wrong_values(key, "cursor"):
         raise not_a_cursor()
-    return found
+    return key
 
 
 def not_a_cursor() -> Invalid:
-    """Return the error for a cursor that no list has returned."""
+    """Return the error for a cursor that is not one of this list."""
     return invalid_fields([FieldError("cursor", "must be a cursor returned by this list")])
 
 
@@ -68,12 +68,12 @@ def paged(
     """
     if len(items) <= size:
         return items, None if end is None else cursor_of(*end)
-    shown = items[:size]
-    return shown, cursor_of(*key(shown[-1]))
+    page = items[:size]
+    return page, cursor_of(*key(page[-1]))
 
 
 class PageRequest(Struct, Generic[T], frozen=True):
-    """The page of a list that a request names: `size` items after the sort key `start`."""
+    """The page of a list that a request asks for: `size` items after the sort key `start`."""
 
     size: int
     start: T
@@ -91,5 +91,5 @@ class PageRequest(Struct, Generic[T], frozen=True):
 
 
 def page_request(query: Mapping[str, str], shape: type[T], first: T) -> PageRequest[T]:
-    """Return the page that a request names. Raise Invalid for a wrong limit or cursor."""
+    """Return the page that a request asks for. Raise Invalid for a wrong limit or cursor."""
     return PageRequest(page_size(query), read_cursor(query, shape, first))

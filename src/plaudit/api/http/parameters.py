@@ -1,6 +1,6 @@
-"""Query parameters. An operation accepts only those of its row, just as a body accepts no unknown fields.
+"""Query parameters. An operation accepts only those in its row, just as a body accepts no unknown fields.
 
-names and values ──► those of the operation's row ──► documents that are named must exist, or have existed
+A parameter that names a document must name one that exists or has existed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ _WORDS_MAX = 64
 def check_query(operation: Operation, query: Sequence[tuple[str, str]]) -> None:
     """Raise Invalid for unknown parameters, repeated ones, and wrong values."""
     if operation.is_open:
-        return  # RFC 6749, 3.2: unknown ones are ignored; and pages add numbers of versions to the scripts they load
+        return  # RFC 6749, 3.2 ignores unknown parameters, and pages append version numbers to script URLs
     known = {parameter.name: parameter for parameter in operation.parameters}
     wrong: list[FieldError] = []
     seen: set[str] = set()
@@ -79,9 +79,9 @@ def instant_in(query: Mapping[str, str], name: str) -> datetime | None:
     text = query.get(name)
     if text is None:
         return None
-    given = datetime.fromisoformat(text)
+    instant = datetime.fromisoformat(text)
     try:
-        return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
     except OverflowError:
         raise invalid_fields([FieldError(name, f"must lie between the years 1 and 9999 (got {text!r})")]) from None
 
@@ -93,30 +93,30 @@ def wants_dry_run(operation: Operation, query: Mapping[str, str]) -> bool:
 
 async def check_named(operation: Operation, call: Call) -> None:
     """Raise Invalid for a parameter that names a document which never existed."""
-    named = [
+    references = [
         (parameter, call.query[parameter.name])
         for parameter in operation.query
         if parameter.names and parameter.name in call.query
     ]
-    named = [(parameter, value) for parameter, value in named if not _is_no_document(parameter, value)]
-    if not named:
+    references = [(parameter, value) for parameter, value in references if not _is_no_document(parameter, value)]
+    if not references:
         return
-    keys = [(str(parameter.names), value) for parameter, value in named]
+    keys = [(str(parameter.names), value) for parameter, value in references]
     async with call.connection() as connection:
-        there = await ever_existed(connection, call.org_id, keys)
+        existing = await ever_existed(connection, call.org_id, keys)
     wrong = [
         FieldError(
             parameter.name, f"must reference an existing {KINDS[str(parameter.names)].title.lower()} (got {value!r})"
         )
-        for parameter, value in named
-        if (parameter.names, value) not in there
+        for parameter, value in references
+        if (parameter.names, value) not in existing
     ]
     if wrong:
         raise invalid_fields(wrong)
 
 
 def _is_no_document(parameter: Parameter, value: str) -> bool:
-    """A reward granted by hand is shown as a campaign of this name."""
+    """Rewards granted by hand can be filtered as a campaign of this name, although there is no such document."""
     return parameter.names == "campaign" and value == CauseKind.manual_grant
 
 
@@ -133,11 +133,11 @@ CAUSE_PARAMETERS = (
         {"type": "string"},
     ),
 )
-_CAUSE_KINDS = frozenset({*CauseKind, *KINDS})  # a mechanic's causes have the name of its kind of document
+_CAUSE_KINDS = frozenset({*CauseKind, *KINDS})  # a mechanic's causes have the same name as its kind of document
 
 
 def causes_in(query: Mapping[str, str]) -> CauseFilter:
-    """Return the causes that a query names. Raise Invalid."""
+    """Return the filter for the causes that a query names. Raise Invalid if they are wrong."""
     campaign_id, cause = query.get("campaignId"), query.get("cause")
     if campaign_id is not None and cause is not None:
         raise invalid_fields([FieldError("cause", "and campaignId must not both be given")])
@@ -145,10 +145,10 @@ def causes_in(query: Mapping[str, str]) -> CauseFilter:
         return of_campaign(campaign_id)
     if cause is None:
         return ALL_CAUSES
-    found = of_cause(cause)
-    if found.kinds is not None and not _CAUSE_KINDS.issuperset(found.kinds):
+    cause_filter = of_cause(cause)
+    if cause_filter.kinds is not None and not _CAUSE_KINDS.issuperset(cause_filter.kinds):
         kinds = ", ".join(CauseKind)
         raise invalid_fields(
             [FieldError("cause", f"must be {kinds} or a mechanic, or begin with one (got {cause[:64]!r})")]
         )
-    return found
+    return cause_filter

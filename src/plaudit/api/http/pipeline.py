@@ -1,6 +1,6 @@
-"""How every request is processed: who calls, may they, was the request made before; then the operation.
+"""How every request is processed: authentication, rate limit, idempotency, and then the operation.
 
-secret and scope ──► rate limit ──► Idempotency-Key ──► decode ──► the call ──► envelope, headers
+credentials and scope ──► rate limit ──► Idempotency-Key ──► decode ──► operation ──► envelope, headers
 """
 
 import asyncio
@@ -17,9 +17,9 @@ from litestar.response import Stream
 from msgspec import structs
 
 from plaudit import bounds, telemetry, tracing
-from plaudit.api.dry_runs import try_out
+from plaudit.api.dry_runs import run_dry
 from plaudit.api.identity.callers import Caller
-from plaudit.api.people import name_campaigns, name_people
+from plaudit.api.named_members import name_campaigns, name_members
 from plaudit.api.views.documents import DocumentBody
 from plaudit.api.views.standing import policy_for
 from plaudit.documents.settings import Settings
@@ -49,19 +49,19 @@ async def handle_request(operation: Operation, request: AnyRequest) -> Response[
     """Return the response to a request, whatever happens."""
     correlation_id = correlation_id_in(request.headers)
     started = tracing.now()
-    around: dict[str, str] = {CORRELATION: correlation_id}
+    response_headers: dict[str, str] = {CORRELATION: correlation_id}
     with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
         try:
-            response = await _respond(operation, request, correlation_id, around)
+            response = await _respond(operation, request, correlation_id, response_headers)
             read = operation.body is not None
         except (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit):
-            raise  # nobody waits for the response
-        except BaseException as error:  # libraries in other languages raise what is no Exception
+            raise  # the client has gone, or the process ends
+        except BaseException as error:  # extension modules can raise a BaseException
             response = error_response(error, request.url.path, request.headers.get("accept", ""), route=operation.path)
-            read = isinstance(error, TooSlow)  # of which more would only come slowly
+            read = isinstance(error, TooSlow)  # the rest would only arrive slowly
         if not read and not operation.streams_request:
             await _drain_body(request)
-    for name, value in around.items():
+    for name, value in response_headers.items():
         response.headers.setdefault(name, value)
     if tracing.ENABLED:
         name, status = f"{operation.method} {operation.path}", response.status_code or 200
@@ -82,20 +82,20 @@ async def _drain_body(request: AnyRequest) -> None:
 
 
 async def _respond(
-    operation: Operation, request: AnyRequest, correlation_id: str, around: dict[str, str]
+    operation: Operation, request: AnyRequest, correlation_id: str, response_headers: dict[str, str]
 ) -> Response[Any]:
     services: Services = request.app.state.services
     headers = request.headers
-    caller = await _admitted(services, operation, headers, around)
+    caller = await _authenticate(services, operation, headers, response_headers)
     raw, streamed, encoding = b"", None, headers.get("content-encoding")
     if operation.streams_request:
         streamed = decompressed_stream(paced(request.stream()), encoding)
     elif operation.body is not None:
         raw = decompressed(await body_of(request), encoding, operation.body_bytes_max)
-    once = None
+    idempotency_key = None
     if operation.method == "POST" and operation.path != ACTIONS and not operation.streams_request:
-        once = idempotency.key_in(headers.get("idempotency-key"))
-    path, query = _named(request)
+        idempotency_key = idempotency.key_in(headers.get("idempotency-key"))
+    path, query = _parameters_of(request)
     check_query(operation, list(request.query_params.multi_items()))
     dry_run = wants_dry_run(operation, query)
     call = Call(
@@ -105,41 +105,44 @@ async def _respond(
         query=query,
         headers=headers,
         raw=raw,
-        idempotency_key=once,
+        idempotency_key=idempotency_key,
         correlation_id=correlation_id,
         stream=streamed,
     )
-    if once is None or caller is None or dry_run:
+    if idempotency_key is None or caller is None or dry_run:
         return await _run(operation, call, request.url.path, dry_run=dry_run)
-    key = once if caller.user_id is None else f"{caller.member_id}\n{once}"  # members know nothing of each other's
+    # Each member has keys of their own.
+    key = idempotency_key if caller.user_id is None else f"{caller.member_id}\n{idempotency_key}"
     org_id = caller.org_id
-    by = idempotency.name_of(caller)
-    kept = await idempotency.begin(services.pool, org_id, key, f"{operation.method} {request.url.path}", raw, by)
-    if kept is not None:
-        again = Response(mark_replayed(kept.content), status_code=kept.status, media_type=MediaType.JSON)
-        again.headers["Idempotent-Replayed"] = "true"
-        return again
+    caller_name = idempotency.name_of(caller)
+    stored = await idempotency.begin(
+        services.pool, org_id, key, f"{operation.method} {request.url.path}", raw, caller_name
+    )
+    if stored is not None:
+        replay = Response(mark_replayed(stored.content), status_code=stored.status, media_type=MediaType.JSON)
+        replay.headers["Idempotent-Replayed"] = "true"
+        return replay
     try:
         response = await _run(operation, call, request.url.path)
     except Exception as error:
         response = error_response(error, request.url.path, headers.get("accept", ""), route=operation.path)
-    except BaseException:  # the client has gone: the key is free for its next try
+    except BaseException:  # the client has gone: free the key for a retry
         await idempotency.finish(services.pool, org_id, key, 500, b"")
         raise
     status, content, made = response.status_code or 200, response.content, None
     if operation.shown_once is not None and status < idempotency.REFUSED_FROM:
         made, content = msgspec.json.decode(content)["data"][operation.shown_once], None
-    await idempotency.finish(services.pool, org_id, key, status, content, caller=by, made=made)
+    await idempotency.finish(services.pool, org_id, key, status, content, caller=caller_name, made=made)
     return response
 
 
-async def _admitted(
-    services: Services, operation: Operation, headers: Mapping[str, str], around: dict[str, str]
+async def _authenticate(
+    services: Services, operation: Operation, headers: Mapping[str, str], response_headers: dict[str, str]
 ) -> Caller | None:
-    """Return the caller, if the operation needs one. Put the rate limit's headers into `around`, even on a refusal."""
+    """Return the caller, or None for an open operation. Add CORS and rate limit headers, even before raising."""
     origin = headers.get("origin")
-    if origin is not None:  # until it is known whose call it is, so that the page can see why it failed
-        around.update(cors.headers_for(origin, await services.origins.all()))
+    if origin is not None:  # so that the page can read errors that occur before the organisation is known
+        response_headers.update(cors.headers_for(origin, await services.origins.all()))
     if operation.is_open:
         return None
     caller = await services.callers.authenticate(
@@ -148,22 +151,22 @@ async def _admitted(
     programme = await services.programmes.current_unless_stopped(caller.org_id)
     settings = programme.settings if programme is not None else Settings(name="Settings")
     if origin is not None:
-        around.pop(cors.ALLOWED, None)
-        around.update(cors.headers_for(origin, settings.cors.origins))
-    policy, whose = policy_for(caller, settings.limits, operation)
+        response_headers.pop(cors.ALLOWED, None)
+        response_headers.update(cors.headers_for(origin, settings.cors.origins))
+    policy, owner = policy_for(caller, settings.limits, operation)
     if policy is not None:
         try:
-            around.update(await services.limits.spend(policy, whose))
+            response_headers.update(await services.limits.spend(policy, owner))
         except RateLimited:
-            around.update(await services.limits.standing(policy, whose))
+            response_headers.update(await services.limits.standing(policy, owner))
             raise
     if caller.user_id is not None:
-        around["Cache-Control"] = "private, no-store"  # unless the call knows better
+        response_headers["Cache-Control"] = "private, no-store"  # an operation may set its own
     return caller
 
 
-def _named(request: AnyRequest) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """Return the parameters of the path and of the query. Raise Invalid for values that are not text."""
+def _parameters_of(request: AnyRequest) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Return the path and query parameters. Raise Invalid for names and values that are not valid text."""
     path, query = decoded(request.path_params), request.query_params
     wrong = [
         FieldError(name, message)
@@ -178,44 +181,48 @@ def _named(request: AnyRequest) -> tuple[Mapping[str, str], Mapping[str, str]]:
 
 async def _run(operation: Operation, call: Call, path: str, *, dry_run: bool = False) -> Response[Any]:
     if operation.body is not None and operation.media == "application/json":
-        call.body = decode_body(call.raw, _decoded_as(operation), operation.body_bytes_max)
+        call.body = decode_body(call.raw, _body_type(operation), operation.body_bytes_max)
     if call.caller is not None:
         await name_campaigns(call)
         await check_named(operation, call)
     if dry_run and operation.tries_by_job:
         call.body = structs.replace(call.body, dry_run=True)
     elif dry_run:
-        tried = await try_out(operation, call)
-        envelope = envelope_of(path) if tried.enveloped or is_of_the_beta(path) else Envelope.bare
+        result = await run_dry(operation, call)
+        envelope = envelope_of(path) if result.enveloped or is_of_the_beta(path) else Envelope.bare
         telemetry.requests_total.labels(200).inc()
-        content = success(tried.data, envelope, {"dryRun": tried.follows})
+        content = success(result.data, envelope, {"dryRun": result.follows})
         return Response(content, status_code=200, media_type=MediaType.JSON)
-    await name_people(operation, call)
-    result = await operation.run(call)
-    given = result if isinstance(result, OperationResult) else OperationResult(data=result, status=operation.status)
-    telemetry.requests_total.labels(given.status).inc()
-    if given.status == 204:
-        return Response(b"", status_code=204, headers=given.headers)
-    if given.parts is not None:
+    await name_members(operation, call)
+    returned = await operation.run(call)
+    result = (
+        returned if isinstance(returned, OperationResult) else OperationResult(data=returned, status=operation.status)
+    )
+    telemetry.requests_total.labels(result.status).inc()
+    if result.status == 204:
+        return Response(b"", status_code=204, headers=result.headers)
+    if result.parts is not None:
         return Stream(
-            _until_failure(given.parts, operation, whole=given.whole),
-            status_code=given.status,
-            media_type=given.media,
-            headers=given.headers,
+            _parts_until_failure(result.parts, operation, whole=result.whole),
+            status_code=result.status,
+            media_type=result.media,
+            headers=result.headers,
         )
-    if given.content is not None:
-        return Response(given.content, status_code=given.status, media_type=given.media, headers=given.headers)
-    enveloped = (operation.enveloped and given.enveloped) or is_of_the_beta(path)
+    if result.content is not None:
+        return Response(result.content, status_code=result.status, media_type=result.media, headers=result.headers)
+    enveloped = (operation.enveloped and result.enveloped) or is_of_the_beta(path)
     envelope = envelope_of(path) if enveloped else Envelope.bare
-    content = success(given.data, envelope)
-    return Response(content, status_code=given.status, media_type=MediaType.JSON, headers=given.headers)
+    content = success(result.data, envelope)
+    return Response(content, status_code=result.status, media_type=MediaType.JSON, headers=result.headers)
 
 
-async def _until_failure(parts: AsyncIterator[bytes], operation: Operation, *, whole: bool) -> AsyncIterator[bytes]:
-    """Yield the parts of a streamed response, and end it if it fails: the client resumes.
+async def _parts_until_failure(
+    parts: AsyncIterator[bytes], operation: Operation, *, whole: bool
+) -> AsyncIterator[bytes]:
+    """Yield the parts of a streamed response. After an error, end it normally, and the client resumes.
 
-    The error is not raised, because the server's own log would show values. A `whole` response is not ended but broken
-    off, so that its reader notices that parts are missing.
+    The error is logged here and not raised, because the HTTP server would log it with values. A `whole` response breaks
+    the connection instead of ending, so that the client notices that parts are missing.
     """
     try:
         async for part in parts:
@@ -226,8 +233,8 @@ async def _until_failure(parts: AsyncIterator[bytes], operation: Operation, *, w
             raise ConnectionAbortedError from None
 
 
-def _decoded_as(operation: Operation) -> Schema:
-    """Documents are decoded by their store, which knows the dialects."""
+def _body_type(operation: Operation) -> Schema:
+    """Return the type to decode the body into; None for documents, which are decoded with their dialects later."""
     return None if _is_document(operation.body) else operation.body
 
 

@@ -1,7 +1,7 @@
-"""Rate limits: how many requests an organisation, or an API key, may still make. All processes share them.
+"""Rate limits: how many requests an organisation, a member or an API key may make. All processes share them.
 
-Each process reserves a small part of a window's requests at a time, so most requests need no query. Never more requests
-are accepted than the window has; a few reserved ones may stay unused.
+Each process reserves a small part of a window's requests at a time, so most requests need no query. A window never
+accepts more requests than its limit; a few reserved ones may stay unused.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from plaudit.storage.queries import queries_beside
 _SQL = queries_beside(__file__)
 
 HOUR = 3_600
-BLOCK_DIVISOR = 50  # a process takes this part of a window at once
+BLOCK_DIVISOR = 50  # a process reserves at most this part of a window at a time
 
 
 class Policy(Struct, frozen=True):
@@ -30,12 +30,12 @@ class Policy(Struct, frozen=True):
     seconds: int
 
 
-# The documents' numbers. 100 actions a second with bursts of 500 are 500 in any 5 seconds.
+# The limits in the reference documents. 100 actions a second with bursts of 500 become 500 in 5 seconds.
 ADMIN = {"standard": Policy("admin", 1_000, HOUR), "premium": Policy("admin", 10_000, HOUR)}
 INGESTION = Policy("ingestion", 500, 5)
 AUDIENCE = Policy("audience", 10_000, 60)
 MEMBER = Policy("member", 100, 60)
-ANONYMOUS = Policy("anybody", 10_000, 60)  # who only names an organisation: all of them together
+ANONYMOUS = Policy("anybody", 10_000, 60)  # callers who only name an organisation share one window
 
 
 class _Window:
@@ -46,22 +46,22 @@ class _Window:
     def __init__(self, ends_at: float, left: int) -> None:
         self.ends_at = ends_at
         self.granted = 0
-        self.left = left  # what nobody has taken yet, as far as this process knows
+        self.left = left  # requests that no process has reserved, as far as this one knows
         self.lock = asyncio.Lock()
 
 
 class RateLimits:
-    """The windows that this process has reserved requests of."""
+    """The windows from which this process has reserved requests."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._windows: dict[tuple[str, str], _Window] = {}
 
-    async def spend(self, policy: Policy, whose: str) -> Mapping[str, str]:
-        """Count one request against the window of `whose`. Return the rate limit's headers. Raise RateLimited."""
+    async def spend(self, policy: Policy, owner: str) -> Mapping[str, str]:
+        """Count one request against the window of `owner`. Return the rate limit's headers. Raise RateLimited."""
         now = clock.now().timestamp()
         ends_at = (now // policy.seconds + 1) * policy.seconds
-        key = (policy.name, whose)
+        key = (policy.name, owner)
         window = self._windows.get(key)
         if window is None or window.ends_at != ends_at:
             if len(self._windows) > 10_000:
@@ -70,7 +70,7 @@ class RateLimits:
         if window.granted == 0:
             async with window.lock:
                 if window.granted == 0 and window.left > 0:
-                    await self._take(policy, whose, window)
+                    await self._reserve(policy, owner, window)
         if window.granted == 0:
             at = datetime.fromtimestamp(ends_at, UTC)
             raise RateLimited(
@@ -80,30 +80,30 @@ class RateLimits:
         window.granted -= 1
         return headers_of(policy, window.left + window.granted, ends_at, now)
 
-    async def standing(self, policy: Policy, whose: str) -> Mapping[str, str]:
+    async def standing(self, policy: Policy, owner: str) -> Mapping[str, str]:
         """Return the rate limit's headers for a request that is not counted."""
         now = clock.now().timestamp()
         ends_at = (now // policy.seconds + 1) * policy.seconds
-        window = self._windows.get((policy.name, whose))
+        window = self._windows.get((policy.name, owner))
         if window is not None and window.ends_at == ends_at:
             return headers_of(policy, window.left + window.granted, ends_at, now)
         async with self._pool.acquire() as connection:
-            used = await connection.fetchval(_SQL.used, f"{policy.name}:{whose}", datetime.fromtimestamp(ends_at, UTC))
+            used = await connection.fetchval(_SQL.used, f"{policy.name}:{owner}", datetime.fromtimestamp(ends_at, UTC))
         return headers_of(policy, max(0, policy.requests - (used or 0)), ends_at, now)
 
-    async def _take(self, policy: Policy, whose: str, window: _Window) -> None:
-        wanted = max(1, min(policy.requests // BLOCK_DIVISOR, window.left // 10))
+    async def _reserve(self, policy: Policy, owner: str, window: _Window) -> None:
+        requests = max(1, min(policy.requests // BLOCK_DIVISOR, window.left // 10))
         async with self._pool.acquire() as connection:
             used = await connection.fetchval(
-                _SQL.take, f"{policy.name}:{whose}", datetime.fromtimestamp(window.ends_at, UTC), wanted
+                _SQL.take, f"{policy.name}:{owner}", datetime.fromtimestamp(window.ends_at, UTC), requests
             )
-        before = used - wanted
-        window.granted = max(0, min(wanted, policy.requests - before))
+        used_before = used - requests
+        window.granted = max(0, min(requests, policy.requests - used_before))
         window.left = max(0, policy.requests - used)
 
 
 def headers_of(policy: Policy, remaining: int, ends_at: float, now: float) -> Mapping[str, str]:
-    """Return the documented headers, and the IETF's next to them."""
+    """Return the headers of the reference documents and those of the IETF draft."""
     return {
         "X-RateLimit-Limit": str(policy.requests),
         "X-RateLimit-Remaining": str(remaining),

@@ -1,5 +1,5 @@
 -- name: take
--- Add requests to a window. Returns how many it has in all.
+-- Reserve requests of a window. Return how many are used in total.
 INSERT INTO rate_windows AS w (key, ends_at, used) VALUES ($1, $2, $3)
 ON CONFLICT (key) DO UPDATE SET
     used = CASE WHEN w.ends_at < excluded.ends_at THEN excluded.used ELSE w.used + excluded.used END,
@@ -7,5 +7,5 @@ ON CONFLICT (key) DO UPDATE SET
 RETURNING used;
 
 -- name: used
--- How many of a window's requests have been taken.
+-- Return how many requests of a window are used.
 SELECT used FROM rate_windows WHERE key = $1 AND ends_at = $2;

@@ -1,6 +1,6 @@
-"""Fields that a response shows and a request cannot change: an unchanged value is ignored, a changed one is refused.
+"""Read-only fields in requests: an unchanged value is ignored, a changed one is refused.
 
-So clients can send what a GET returned back by PUT.
+This lets clients PUT what a GET returned.
 """
 
 from collections.abc import Collection
@@ -15,20 +15,20 @@ from .wire import Json
 GOT_MAX = 64
 
 
-def writable(body: Any, shown: Json, read_only: Collection[str]) -> Any:
-    """Return a body without its read-only fields. Raise Invalid for those that differ from `shown`."""
+def writable(body: Any, current: Json, read_only: Collection[str]) -> Any:
+    """Return a body without its read-only fields. Raise Invalid for those that differ from `current`."""
     if not isinstance(body, dict) or not body.keys() & set(read_only):  # pyright: ignore[reportUnknownMemberType]
         return body  # pyright: ignore[reportUnknownVariableType]
-    given: Json = dict(body)  # pyright: ignore[reportUnknownArgumentType]
-    plain: Json = msgspec.json.decode(msgspec.json.encode(shown))
+    fields: Json = dict(body)  # pyright: ignore[reportUnknownArgumentType]
+    plain: Json = msgspec.json.decode(msgspec.json.encode(current))
     wrong = [
-        FieldError(name, f"is read-only: it must be as it was returned, or absent (got {_short(given[name])})")
+        FieldError(name, f"is read-only: it must be as it was returned, or absent (got {_short(fields[name])})")
         for name in sorted(read_only)
-        if name in given and (name not in plain or given[name] != plain[name])
+        if name in fields and (name not in plain or fields[name] != plain[name])
     ]
     if wrong:
         raise invalid_fields(wrong)
-    return {name: value for name, value in given.items() if name not in read_only}
+    return {name: value for name, value in fields.items() if name not in read_only}
 
 
 def _short(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""JSON Schemas of what has no type: query parameters, and the error of the token exchange."""
+"""JSON Schemas for what has no type, such as query parameters and the error of the token exchange."""
 
 from typing import Any
 

@@ -27,14 +27,14 @@ __all__ = [
 
 
 def event_ids_named(org_id: UUID, name: str) -> list[UUID]:
-    """Return the ids that an event with this outside name may have."""
+    """Return the possible ids of an event: its name may be the client's key or, after `evt_`, the id."""
     ids = [event_id_of(org_id, name)]
-    given = uuid_in(name, "evt_")
-    return ids if given is None else [given, *ids]
+    event_id = uuid_in(name, "evt_")
+    return ids if event_id is None else [event_id, *ids]
 
 
 def amount_view(program: Program, metric_id: str, scaled: int) -> int | float:
-    """Return an amount of a metric, which may have been deleted since."""
+    """Return an amount as a number. A metric that was deleted counts as one without decimals."""
     metric = program.metrics.get(metric_id)
     return to_number(scaled, metric.decimals if metric is not None else 0)
 
@@ -47,5 +47,5 @@ def uuid_in(name: str, prefix: str) -> UUID | None:
         return None
 
 
-# Where a list begins that is read from its newest item.
+# The start of a list that is read newest first.
 AFTER_ALL = datetime(9000, 1, 1, tzinfo=UTC)

@@ -17,16 +17,16 @@ from plaudit.storage.postgres import Pool
 
 from .tokens import TokenService, VerifiedToken
 
-# A revoked key still works for this long at most, and so does a token whose provider was removed.
+# Also how long a revoked key, or a token whose provider was removed, can still be accepted.
 CACHED_SECONDS = 5.0
 CACHED_MAX = 20_000
-ANY_SCOPE = "any"  # of a call that every secret opens; it need not name its organisation either
+ANY_SCOPE = "any"  # of an operation for any API secret, which may omit the organisation's header
 
 
 class Caller(Struct, frozen=True, kw_only=True):
-    """Who makes a call, in which organisation. A member has a `user_id`; a server has a `key_id` and `scopes`.
+    """The caller of a request and their organisation. A member has a `user_id`; a server has a `key_id` and `scopes`.
 
-    `expires_at` is when the key or the token expires, whichever is first; None for never.
+    `expires_at` is when the key or the token expires, whichever is first; None if never.
     """
 
     org_id: UUID
@@ -38,17 +38,17 @@ class Caller(Struct, frozen=True, kw_only=True):
 
     @property
     def member_id(self) -> UUID | None:
-        """The member's id. It is stored instead of the user id, because it identifies nobody outside."""
+        """The member's id. It is stored instead of the user id, because it means nothing outside of Plaudit."""
         return None if self.user_id is None else member_id_of(self.org_id, self.user_id)
 
     def require(self, scope: str, why: str) -> None:
-        """Raise Forbidden if the caller lacks a scope. `why` says what needs it."""
+        """Raise Forbidden if the caller lacks a scope. `why` is the subject of the error's sentence."""
         if scope not in self.scopes:
             raise Forbidden(f"{why} needs the scope {scope}", code="scope_missing")
 
 
 class CallerCache:
-    """The recent callers of this process, cached."""
+    """Authenticates callers, and caches API keys and verified tokens for a few seconds."""
 
     def __init__(self, pool: Pool, tokens: TokenService) -> None:
         self._pool = pool
@@ -61,34 +61,34 @@ class CallerCache:
     ) -> Caller:
         """Return the caller of a request. A server needs `scope`; members may call if `member`.
 
-        Raise Unauthenticated, Forbidden, or Invalid if the request names no organisation.
+        Raise Unauthenticated or Forbidden, and Invalid if the request names no organisation.
         """
-        kind, _, given = headers.get("authorization", "").partition(" ")
-        secret = given.strip()
+        kind, _, credentials = headers.get("authorization", "").partition(" ")
+        secret = credentials.strip()
         if anonymous and not kind:
             return Caller(org_id=await self._org_named(headers), name="anybody")
-        basic = kind.lower() == "basic" and scope == "actions:write"  # as Segment's libraries send their write key
+        basic = kind.lower() == "basic" and scope == "actions:write"  # Segment's libraries send their write key so
         if basic:
-            secret = user_name(secret)[0]
+            secret = basic_credentials(secret)[0]
         if (kind.lower() != "bearer" and not basic) or not secret:
-            wanted = "'Bearer <token of a member>'" if scope is None else "'Bearer <API secret>'"
-            raise Unauthenticated(f"Authorization must be {wanted}")
-        if secret.count(".") == 2:  # a secret of ours has none
-            return await self._by_token(headers, secret, scope, member=member)
+            expected = "'Bearer <token of a member>'" if scope is None else "'Bearer <API secret>'"
+            raise Unauthenticated(f"Authorization must be {expected}")
+        if secret.count(".") == 2:  # a JWT has two dots, an API secret has none
+            return await self._caller_of_token(headers, secret, scope, member=member)
         key = await self._key(secret)
         if key is None:
             raise Unauthenticated("Unknown API secret")
-        knows_org = basic or scope == ANY_SCOPE  # the secret's own
+        knows_org = basic or scope == ANY_SCOPE  # then the secret identifies it
         if not (knows_org and _names_no_org(headers)) and await self._org_named(headers) != key.org_id:
             raise Forbidden("The API secret belongs to another organisation")
         if not anonymous:
             _check_scope("API secret", scope, key.scopes)
-        return _server(key, key.scopes, key.expires_at)
+        return _server_of(key, key.scopes, key.expires_at)
 
-    async def met(self, headers: Mapping[str, str]) -> Caller | None:
-        """Return the caller, whatever they may do; an anonymous one if only an organisation is named; or None."""
-        kind, _, given = headers.get("authorization", "").partition(" ")
-        secret = given.strip()
+    async def identify(self, headers: Mapping[str, str]) -> Caller | None:
+        """Return the caller without checking rights; an anonymous one if only an organisation is named; or None."""
+        kind, _, credentials = headers.get("authorization", "").partition(" ")
+        secret = credentials.strip()
         try:
             if kind.lower() == "bearer" and secret.count(".") == 2:
                 proof = await self._proof(secret, await self.tokens.org_named(headers))
@@ -97,17 +97,19 @@ class CallerCache:
                 return Caller(org_id=proof.org_id, name="key", key_id=proof.key_id)
             key = await self._key(secret) if secret else None
             if key is not None:
-                return _server(key, key.scopes, key.expires_at)
+                return _server_of(key, key.scopes, key.expires_at)
         except PlauditError:
             pass
-        named = await self.tokens.org_named(headers)
-        return None if named is None else Caller(org_id=named, name="anybody")
+        org_id = await self.tokens.org_named(headers)
+        return None if org_id is None else Caller(org_id=org_id, name="anybody")
 
     def forget(self, key_id: UUID) -> None:
         """Remove a key that has changed from the cache."""
         self._keys = {name: key for name, key in self._keys.items() if key[0].key_id != key_id}
 
-    async def _by_token(self, headers: Mapping[str, str], token: str, scope: str | None, *, member: bool) -> Caller:
+    async def _caller_of_token(
+        self, headers: Mapping[str, str], token: str, scope: str | None, *, member: bool
+    ) -> Caller:
         proof = await self._proof(token, await self.tokens.org_named(headers))
         if proof.user_id is not None:
             if not member:
@@ -121,53 +123,53 @@ class CallerCache:
         scopes = proof.scopes & key.scopes
         _check_scope("service token", scope, scopes)
         ends_at = proof.expires_at if key.expires_at is None else min(proof.expires_at, key.expires_at)
-        return _server(key, scopes, ends_at)
+        return _server_of(key, scopes, ends_at)
 
-    async def _proof(self, token: str, named: UUID | None) -> VerifiedToken:
-        found = self._proofs.get((token, named))
-        if found is not None and found[1] > time.monotonic() and found[0].expires_at > clock.now():
-            return found[0]
-        proof = await self.tokens.read(token, named)
+    async def _proof(self, token: str, org_id: UUID | None) -> VerifiedToken:
+        cached = self._proofs.get((token, org_id))
+        if cached is not None and cached[1] > time.monotonic() and cached[0].expires_at > clock.now():
+            return cached[0]
+        proof = await self.tokens.read(token, org_id)
         if len(self._proofs) >= CACHED_MAX:
             self._proofs.clear()
-        self._proofs[token, named] = (proof, time.monotonic() + CACHED_SECONDS)
+        self._proofs[token, org_id] = (proof, time.monotonic() + CACHED_SECONDS)
         return proof
 
     async def _key_of(self, proof: VerifiedToken) -> ApiKey:
-        """The key that a service token was drawn from: without it, the token opens nothing."""
+        """Return the API key for which a service token was issued. Without it, the token is rejected."""
         assert proof.key_id is not None
-        found = self._keys.get(proof.key_id)
-        if found is None or found[1] <= time.monotonic():
+        cached = self._keys.get(proof.key_id)
+        if cached is None or cached[1] <= time.monotonic():
             async with self._pool.acquire() as connection:
                 key = await api_key_of_id(connection, proof.key_id)
             if key is None:
                 raise Unauthenticated(
                     "The API key behind this service token was revoked or has expired", code="token_invalid"
                 )
-            found = self._keys[proof.key_id] = (key, time.monotonic() + CACHED_SECONDS)
-        key = found[0]
+            cached = self._keys[proof.key_id] = (key, time.monotonic() + CACHED_SECONDS)
+        key = cached[0]
         if key.expires_at is not None and key.expires_at <= clock.now():
             raise Unauthenticated("The key of the service token has expired", code="token_invalid")
         return key
 
     async def _key(self, secret: str) -> ApiKey | None:
-        found = self._keys.get(secret)
-        if found is None or found[1] <= time.monotonic():
+        cached = self._keys.get(secret)
+        if cached is None or cached[1] <= time.monotonic():
             async with self._pool.acquire() as connection:
                 key = await find_api_key(connection, secret)
             if key is None:
                 return None
             if len(self._keys) >= CACHED_MAX:
                 self._keys.clear()
-            found = self._keys[secret] = (key, time.monotonic() + CACHED_SECONDS)
-        key = found[0]
+            cached = self._keys[secret] = (key, time.monotonic() + CACHED_SECONDS)
+        key = cached[0]
         return None if key.expires_at is not None and key.expires_at <= clock.now() else key
 
     async def _org_named(self, headers: Mapping[str, str]) -> UUID:
-        named = await self.tokens.org_named(headers)
-        if named is None:
+        org_id = await self.tokens.org_named(headers)
+        if org_id is None:
             raise Invalid("The header X-Monterosa-Org-ID is missing", code="org_missing")
-        return named
+        return org_id
 
 
 def _check_scope(what: str, scope: str | None, scopes: frozenset[str]) -> None:
@@ -177,12 +179,12 @@ def _check_scope(what: str, scope: str | None, scopes: frozenset[str]) -> None:
         raise Forbidden(f"The {what} lacks the scope {scope}", code="scope_missing")
 
 
-def _server(key: ApiKey, scopes: frozenset[str], expires_at: datetime | None) -> Caller:
+def _server_of(key: ApiKey, scopes: frozenset[str], expires_at: datetime | None) -> Caller:
     return Caller(org_id=key.org_id, name=f"key:{key.name}", scopes=scopes, key_id=key.key_id, expires_at=expires_at)
 
 
-def user_name(encoded: str) -> tuple[str, str]:
-    """The user name and the password of HTTP Basic; empty when they cannot be read."""
+def basic_credentials(encoded: str) -> tuple[str, str]:
+    """Return the user name and the password of HTTP Basic; empty strings if they cannot be decoded."""
     try:
         name, _, password = base64.b64decode(encoded.strip(), validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):

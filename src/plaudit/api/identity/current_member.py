@@ -1,4 +1,4 @@
-"""The member who makes a call (created with an empty profile on the first call), and what they may see."""
+"""The member who makes a call, and what the member may see. The first call creates an empty profile."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -21,9 +21,9 @@ from plaudit.reads.members import MemberView
 from plaudit.storage.programmes import Programme
 
 _PROGRESS = msgspec.json.Decoder(Progress)
-# What all operations of a member on themselves have in common.
+# What all operations of the member API have in common.
 OWN: dict[str, Any] = {"scope": None, "member": True, "tag": "Member API"}
-NOTHING: dict[str, Any] = {"attributes": {}, "identities": {}}
+EMPTY_PROFILE: dict[str, Any] = {"attributes": {}, "identities": {}}
 
 
 def member_id(call: Call) -> UUID:
@@ -34,23 +34,23 @@ def member_id(call: Call) -> UUID:
 async def load_current_member(call: Call) -> tuple[Programme, MemberView]:
     """Return the member who makes the call. The first call creates an empty profile, as documented."""
     programme = await call.programme()
-    view = await _look(call)
+    view = await _fetch(call)
     if view is None:
-        # Two first calls at once are no harm: the second sets nothing, and nobody is enrolled twice.
+        # Two concurrent first calls are harmless: the second changes nothing and enrols nobody.
         key = f"first-call:{clock.new_uuid7()}"
-        await run_command(call, kind=PROFILE, trigger="profile.set", user_id=call.user_id, data=NOTHING, key=key)
-        view = await _look(call)
+        await run_command(call, kind=PROFILE, trigger="profile.set", user_id=call.user_id, data=EMPTY_PROFILE, key=key)
+        view = await _fetch(call)
         assert view is not None
     return programme, view
 
 
-async def _look(call: Call) -> MemberView | None:
+async def _fetch(call: Call) -> MemberView | None:
     async with call.connection() as connection:
         return await members.fetch_member(connection, call.org_id, call.user_id)
 
 
 def groups_of(view: MemberView) -> frozenset[str]:
-    """Return the ids of the groups that a member belongs to: those that audiences name."""
+    """Return the ids of the groups, such as segments, that a member belongs to. Audiences refer to these."""
     groups: frozenset[str] = frozenset()
     for kind, groups_in in GROUPINGS.items():
         rows = [row for row in view.parts["progress"] if row["kind"] == kind]
@@ -65,14 +65,14 @@ def progress_of(view: MemberView) -> dict[str, Progress]:
 
 
 def is_visible_to(audience: AudienceSpec | None, groups: frozenset[str]) -> bool:
-    """Return whether what is for an audience is visible to a member of these groups."""
+    """Return whether a member of these groups is in an audience. None is everyone."""
     compiled = audience_of(audience)
     return compiled is None or compiled.includes(groups)
 
 
 def visible_campaigns(programme: Programme, groups: frozenset[str], now: datetime) -> Iterator[tuple[str, Campaign]]:
-    """Return the campaigns that a member of these groups may see: active ones that have not ended."""
+    """Yield the campaigns that a member of these groups may see: active ones that have not ended."""
     for campaign_id, campaign in programme.campaigns.items():
-        over = campaign.end_date is not None and campaign.end_date <= now
-        if campaign.status == "active" and not over and is_visible_to(campaign.segments, groups):
+        has_ended = campaign.end_date is not None and campaign.end_date <= now
+        if campaign.status == "active" and not has_ended and is_visible_to(campaign.segments, groups):
             yield campaign_id, campaign

@@ -16,7 +16,7 @@ from plaudit.api.views.tokens import AccessToken, Jwk, JwkSet
 from plaudit.errors import PlauditError, Unavailable
 from plaudit.storage.orgs import find_api_key
 
-from .callers import user_name
+from .callers import basic_credentials
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 TYPES = tuple(f"urn:ietf:params:oauth:token-type:{name}" for name in ("jwt", "id_token", "access_token"))
@@ -36,29 +36,29 @@ async def post_token(call: Call) -> OperationResult:
     """Return a token, or an error in the form of RFC 6749, 5.2."""
     headers = {"Cache-Control": "no-store"}
     try:
-        given = _parameters(call)
-        if given.get("grant_type") == EXCHANGE:
-            data = await _exchanged(call, given)
-        elif given.get("grant_type") == "client_credentials":
-            data = await _service_token(call, given)
+        form = _parameters(call)
+        if form.get("grant_type") == EXCHANGE:
+            data = await _exchange(call, form)
+        elif form.get("grant_type") == "client_credentials":
+            data = await _service_token(call, form)
         else:
             raise _OAuthError("unsupported_grant_type", f"grant_type must be {EXCHANGE} or client_credentials")
     except _OAuthError as error:
-        shown = {"error": error.code, "error_description": str(error)}
-        return OperationResult(data=shown, status=error.status, headers=headers, enveloped=False)
+        body = {"error": error.code, "error_description": str(error)}
+        return OperationResult(data=body, status=error.status, headers=headers, enveloped=False)
     return OperationResult(data=data, status=200, headers=headers, enveloped=False)
 
 
-async def _exchanged(call: Call, given: Mapping[str, str]) -> AccessToken:
-    token = given.get("subject_token")
+async def _exchange(call: Call, form: Mapping[str, str]) -> AccessToken:
+    token = form.get("subject_token")
     if not token:
         raise _OAuthError("invalid_request", "subject_token is missing")
-    if given.get("subject_token_type", TYPES[0]) not in TYPES:
+    if form.get("subject_token_type", TYPES[0]) not in TYPES:
         raise _OAuthError("invalid_request", f"subject_token_type must be one of {', '.join(TYPES)}")
     tokens = call.services.callers.tokens
     try:
-        proof = await tokens.read(token, await _org_named(call, given))
-    except Unavailable as error:  # the identity provider's keys cannot be had: no fault of the token
+        proof = await tokens.read(token, await _org_named(call, form))
+    except Unavailable as error:  # the identity provider's keys cannot be fetched; the token may be valid
         raise _OAuthError("temporarily_unavailable", error.message, 503) from None
     except PlauditError as error:
         raise _OAuthError(
@@ -69,15 +69,20 @@ async def _exchanged(call: Call, given: Mapping[str, str]) -> AccessToken:
     seconds = (proof.expires_at - clock.now()).total_seconds()
     if seconds < 1:
         raise _OAuthError("invalid_grant", "subject_token has expired")
-    made, lives = await tokens.issue(proof.org_id, proof.user_id, seconds)
-    return AccessToken(access_token=made, issued_token_type=ISSUED, token_type="Bearer", expires_in=lives)  # noqa: S106
+    access_token, expires_in = await tokens.issue(proof.org_id, proof.user_id, seconds)
+    return AccessToken(
+        access_token=access_token,
+        issued_token_type=ISSUED,
+        token_type="Bearer",  # noqa: S106
+        expires_in=expires_in,
+    )
 
 
-async def _service_token(call: Call, given: Mapping[str, str]) -> AccessToken:
-    client_id, secret = given.get("client_id", ""), given.get("client_secret", "")
+async def _service_token(call: Call, form: Mapping[str, str]) -> AccessToken:
+    client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
     kind, _, basic = call.headers.get("authorization", "").partition(" ")
     if kind.lower() == "basic":
-        client_id, secret = user_name(basic)
+        client_id, secret = basic_credentials(basic)
     async with call.connection() as connection:
         key = await find_api_key(connection, secret) if secret else None
     in_force = key is not None and (key.expires_at is None or key.expires_at > clock.now())
@@ -87,31 +92,33 @@ async def _service_token(call: Call, given: Mapping[str, str]) -> AccessToken:
             "client_id must be an API key's id or the organisation's id, and client_secret the matching secret",
             401,
         )
-    wanted = frozenset(given.get("scope", "").split()) or key.scopes
-    if not wanted <= key.scopes:
-        raise _OAuthError("invalid_scope", f"The API key lacks the scope {min(wanted - key.scopes)}")
-    made, lives = await call.services.callers.tokens.issue(key.org_id, str(key.key_id), SERVICE_SECONDS, wanted)
-    scope = " ".join(sorted(wanted))
-    return AccessToken(access_token=made, token_type="Bearer", expires_in=lives, scope=scope)  # noqa: S106
+    scopes = frozenset(form.get("scope", "").split()) or key.scopes
+    if not scopes <= key.scopes:
+        raise _OAuthError("invalid_scope", f"The API key lacks the scope {min(scopes - key.scopes)}")
+    access_token, expires_in = await call.services.callers.tokens.issue(
+        key.org_id, str(key.key_id), SERVICE_SECONDS, scopes
+    )
+    scope = " ".join(sorted(scopes))
+    return AccessToken(access_token=access_token, token_type="Bearer", expires_in=expires_in, scope=scope)  # noqa: S106
 
 
 def _parameters(call: Call) -> dict[str, str]:
-    """The parameters as a form, as RFC 6749 has it, or as a JSON object."""
+    """Return the parameters: from a form, as RFC 6749 requires, or from a JSON object."""
     try:
         if call.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
-            given = msgspec.json.decode(call.raw, type=dict[str, str])
+            parameters = msgspec.json.decode(call.raw, type=dict[str, str])
         else:
             pairs = parse_qsl(call.raw.decode(), keep_blank_values=True, max_num_fields=50)
-            given = dict(pairs)
-            if len(given) < len(pairs):
+            parameters = dict(pairs)
+            if len(parameters) < len(pairs):
                 raise _OAuthError("invalid_request", "Parameters must not be repeated")
     except (ValueError, msgspec.DecodeError, RecursionError):
         raise _OAuthError("invalid_request", "The body must be a form or a JSON object of strings") from None
-    return given
+    return parameters
 
 
-async def _org_named(call: Call, given: Mapping[str, str]) -> UUID | None:
-    named = given.get("org")
+async def _org_named(call: Call, form: Mapping[str, str]) -> UUID | None:
+    named = form.get("org")
     if named is None:
         return await call.services.callers.tokens.org_named(call.headers)
     org_id = uuid_in(named, "")

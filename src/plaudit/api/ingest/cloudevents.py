@@ -1,4 +1,4 @@
-"""CloudEvents: each event becomes an action, is stored durably before the response, and counts once by its id."""
+"""CloudEvents. Each event becomes an action. `source` and `id` together are its key, so it counts once."""
 
 import re
 from base64 import b64decode
@@ -30,7 +30,7 @@ Id = Annotated[str, Meta(min_length=1, max_length=256, extra=AN_ID)]
 
 
 class CloudEvent(Struct, kw_only=True):
-    """CloudEvents 1.0: `subject` is the user, `type` the action; `source` and `id` together make it count once.
+    """CloudEvents 1.0. `subject` is the user, `type` the action; `source` and `id` together are the event's key.
 
     `data` is JSON, or base64 of JSON in `data_base64`; both are optional. Extension attributes are ignored.
     """
@@ -46,16 +46,16 @@ class CloudEvent(Struct, kw_only=True):
     data_base64: str | UnsetType | None = UNSET
 
 
-# What the fields of an action are called in a CloudEvent.
+# The names of an action's fields in a CloudEvent.
 _NAMES = {"action": "type", "userId": "subject", "timestamp": "time", "eventId": "id"}
 
 
-def _of_cloud_event(raw: Any) -> Action | PlauditError:
+def _action_of(raw: Any) -> Action | PlauditError:
     if isinstance(raw, PlauditError):
         return raw
     try:
         cloud_event = convert(raw, CloudEvent)
-        return action_from(
+        return to_action(
             {
                 "action": cloud_event.type,
                 "userId": cloud_event.subject,
@@ -95,15 +95,15 @@ def is_json(media: str) -> bool:
     return _JSON_MEDIA.match(media.partition(";")[0].strip().lower()) is not None
 
 
-def action_from(raw: Json) -> Action:
-    """Return an action with the fields that are not None. Raise Invalid."""
+def to_action(raw: Json) -> Action:
+    """Return the action with these fields, without those that are None. Raise Invalid if they are wrong."""
     return convert({name: value for name, value in raw.items() if value is not None}, Action)
 
 
-def in_the_senders_words(
+def with_client_field_names(
     results: Sequence[AcceptedAction | PlauditError], names: Mapping[str, str]
 ) -> Sequence[AcceptedAction | PlauditError]:
-    """Return the same results, with errors that name the sender's fields: `names` maps an action's fields to them."""
+    """Return the results, with errors that use the client's field names. `names` has these by the action's field names."""
     for result in results:
         if isinstance(result, PlauditError):
             result.fields = [_renamed(field, names) for field in result.fields]
@@ -119,27 +119,27 @@ def _renamed(error: FieldError, names: Mapping[str, str]) -> FieldError:
 
 
 async def cloud_events(call: Call) -> OperationResult:
-    """Store one event (structured or binary), or a batch."""
+    """Store one CloudEvent (structured or binary), or a batch."""
     media = call.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media == f"{_STRUCTURED}-batch+json":
         events = decode_loosely(call.raw)
         if not isinstance(events, list):
             raise Invalid("A batch of CloudEvents must be a JSON array")
-        items = [_of_cloud_event(bounds.fitting(event)) for event in bounded(cast("list[Any]", events))]
-        return _ingest_response(in_the_senders_words(await accepted(call, items), _NAMES))
+        items = [_action_of(bounds.fitting(event)) for event in check_batch_size(cast("list[Any]", events))]
+        return _ingest_response(with_client_field_names(await accepted(call, items), _NAMES))
     if media == f"{_STRUCTURED}+json":
-        item = _of_cloud_event(decode_json(call.raw))
+        item = _action_of(decode_json(call.raw))
     elif media.startswith(_STRUCTURED):
         raise UnsupportedMedia(f"Content-Type must be a JSON format of CloudEvents (got {media[:100]})")
     else:
-        item = _of_cloud_event(_binary(call, media))
-    results = in_the_senders_words(await accepted(call, [item]), _NAMES)
-    raise_refusal(results)
+        item = _action_of(_of_headers(call, media))
+    results = with_client_field_names(await accepted(call, [item]), _NAMES)
+    raise_first_error(results)
     return _ingest_response(results)
 
 
-def _binary(call: Call, media: str) -> Json:
-    """A CloudEvent whose attributes stand in the headers; the body is its data."""
+def _of_headers(call: Call, media: str) -> Json:
+    """Return a CloudEvent in binary mode: the headers contain its attributes, the body is its data."""
     raw: Json = {
         name.removeprefix("ce-"): _header_text(value) for name, value in call.headers.items() if name.startswith("ce-")
     }
@@ -151,9 +151,9 @@ def _binary(call: Call, media: str) -> Json:
 
 
 def _header_text(value: str) -> str:
-    """The text behind a header's value: percent-encoded (HTTP binding, 3.1.3.2), or bare UTF-8 as many send it.
+    """Return the text of a header. Clients percent-encode it (HTTP binding, 3.1.3.2) or send plain UTF-8.
 
-    The server decodes headers as Latin-1; a value that is not UTF-8 stays so.
+    The HTTP server decodes headers as Latin-1. A value that is not UTF-8 is returned as it is.
     """
     if len(value) >= 2 and value[0] == value[-1] == '"':
         value = re.sub(r"\\(.)", r"\1", value[1:-1])
@@ -163,15 +163,15 @@ def _header_text(value: str) -> str:
         return value
 
 
-def bounded(items: list[Any]) -> list[Any]:
+def check_batch_size(items: list[Any]) -> list[Any]:
     """Return the events of a batch. Raise Invalid if there are too many."""
     if len(items) > BATCH_ACTIONS_MAX:
         raise Invalid(f"A batch may contain at most {BATCH_ACTIONS_MAX:,} events (got {len(items):,})")
     return items
 
 
-def raise_refusal(results: Sequence[AcceptedAction | PlauditError]) -> None:
-    """Raise the first refusal, if there is one."""
+def raise_first_error(results: Sequence[AcceptedAction | PlauditError]) -> None:
+    """Raise the first error among the results, if there is one."""
     for result in results:
         if isinstance(result, PlauditError):
             raise result

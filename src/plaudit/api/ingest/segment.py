@@ -1,4 +1,4 @@
-"""The calls of Segment's libraries: `track` becomes an action; the traits of `identify` become fields of the profile.
+"""Twilio Segment's calls. `track` becomes an action; the traits of `identify` become profile fields.
 
 A rejected call never gets the status 200, because the libraries discard every call that got 200.
 """
@@ -28,18 +28,18 @@ from plaudit.ingest.actions import AcceptedAction
 from plaudit.ingest.members import user_who_goes_on
 
 from .actions import accepted
-from .cloudevents import action_from, bounded, in_the_senders_words, raise_refusal
+from .cloudevents import check_batch_size, raise_first_error, to_action, with_client_field_names
 
 _WORD = re.compile(rf"(?:{TRIGGER_CHARACTER})+")
 
-# What the fields of an action are called in a track call.
+# The names of an action's fields in a track call.
 _NAMES = {"action": "event", "data": "properties", "eventId": "messageId"}
-# Traits that Segment reserves, and what they are called in a profile.
+# Profile fields by the names of Segment's reserved traits.
 _PROFILE_NAMES = {"birthday": "dateOfBirth", "createdAt": "signedUpAt"}
 
 
 class Track(Struct, kw_only=True, rename="camel"):
-    """Segment's `track`: `event` is the action (`Order Completed` becomes `order_completed`), `properties` its data."""
+    """Segment's `track`: `event` becomes the action (`Order Completed` is `order_completed`), `properties` its data."""
 
     event: Annotated[str, Meta(min_length=1, max_length=200)]
     user_id: UserId | None = None
@@ -51,7 +51,7 @@ class Track(Struct, kw_only=True, rename="camel"):
 
 
 class Identify(Struct, kw_only=True, rename="camel"):
-    """Segment's `identify`: `traits` are fields of the profile; null removes one."""
+    """Segment's `identify`: `traits` are profile fields; null removes a field."""
 
     user_id: UserId | None = None
     traits: dict[str, Any] | None = None
@@ -59,19 +59,19 @@ class Identify(Struct, kw_only=True, rename="camel"):
 
 
 class Batch(Struct, kw_only=True, rename="camel"):
-    """Several calls; `sentAt` is when they were sent, by the device's clock."""
+    """Several calls. `sentAt` is when they were sent, by the device's clock."""
 
     batch: list[Any]
     sent_at: datetime | None = None
 
 
 def action_name(event: str) -> str:
-    """Return the action of a track call's event: lower case, words joined by `_`; letters of any script are kept."""
+    """Return the action for a track event: in lower case, with words joined by `_`. Letters of any script are allowed."""
     return "_".join(_WORD.findall(unicodedata.normalize("NFC", event).lower())).strip("_")
 
 
-def by_our_clock(timestamp: datetime | None, sent_at: datetime | None, now: datetime) -> datetime | None:
-    """Return when something happened by the server's clock, corrected by how far the device's clock is off."""
+def by_server_clock(timestamp: datetime | None, sent_at: datetime | None, now: datetime) -> datetime | None:
+    """Return the time of an event by the server's clock: `timestamp`, corrected by the error of the device's clock."""
     if timestamp is None or sent_at is None:
         return timestamp
     try:
@@ -80,22 +80,22 @@ def by_our_clock(timestamp: datetime | None, sent_at: datetime | None, now: date
         return timestamp
 
 
-def _instant(given: datetime) -> datetime:
-    return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
+def _instant(time: datetime) -> datetime:
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
-def _of_track(raw: Any, sent_at: datetime | None, now: datetime) -> Action | PlauditError:
+def _action_of(raw: Any, sent_at: datetime | None, now: datetime) -> Action | PlauditError:
     try:
         item = convert(raw, Track)
         metadata = {"source": "segment", **({"context": item.context} if item.context else {})}
         action = action_name(item.event)
         if not action:
             return invalid_fields([FieldError("event", f"must have a letter or a digit (got {item.event!r})")])
-        return action_from(
+        return to_action(
             {
                 "action": action,
-                "userId": _user_in(item),
-                "timestamp": by_our_clock(item.timestamp, item.sent_at or sent_at, now),
+                "userId": _user_id_of(item),
+                "timestamp": by_server_clock(item.timestamp, item.sent_at or sent_at, now),
                 "data": item.properties,
                 "metadata": metadata,
                 "eventId": item.message_id,
@@ -105,25 +105,25 @@ def _of_track(raw: Any, sent_at: datetime | None, now: datetime) -> Action | Pla
         return error
 
 
-def _user_in(one: Track | Identify) -> str:
-    if one.user_id is None:
+def _user_id_of(item: Track | Identify) -> str:
+    if item.user_id is None:
         raise invalid_fields([FieldError("userId", "is missing: events of anonymous users are not accepted")])
-    return one.user_id
+    return item.user_id
 
 
-async def _identified(call: Call, raw: Any) -> AcceptedAction | PlauditError:
-    """Write traits into a profile, in the same way as by `PUT /v1/profiles/{userId}`."""
+async def _run_identify(call: Call, raw: Any) -> AcceptedAction | PlauditError:
+    """Write the traits to the profile, in the same way as `PUT /v1/profiles/{userId}`."""
     try:
         assert call.caller is not None
         if "members:write" not in call.caller.scopes:
             raise Forbidden("identify writes profiles: the write key must have the scope members:write")
         item = convert(raw, Identify)
-        user_id = _user_in(item)
+        user_id = _user_id_of(item)
         traits = {_PROFILE_NAMES.get(name, name): value for name, value in (item.traits or {}).items()}
         if traits.get("id") == user_id:
             del traits["id"]
         rules = (await call.programme()).profiles
-        found, wrong = validate_update(rules, traits, new=False)
+        update, wrong = validate_update(rules, traits, new=False)
         if wrong:
             raise invalid_fields([error.under("traits") for error in wrong])
         key = item.message_id or f"identify:{new_uuid7()}"
@@ -132,17 +132,17 @@ async def _identified(call: Call, raw: Any) -> AcceptedAction | PlauditError:
         with identity_conflicts():
             processed, _, _ = await run_command(
                 call, kind=PROFILE, trigger="profile.set", user_id=user_id, key=key,
-                data={"attributes": found.attributes, "identities": found.names},
+                data={"attributes": update.attributes, "identities": update.names},
             )  # fmt: skip
         return AcceptedAction(key, processed.state != "duplicate")
     except PlauditError as error:
         return error
 
 
-async def _taken(
+async def _process_calls(
     call: Call, messages: Sequence[Any], sent_at: datetime | None
 ) -> Sequence[AcceptedAction | PlauditError]:
-    """Return the result of each call. Profiles come first, so the actions find their members."""
+    """Process the calls, and return the result of each. Profiles are written first, so that actions find their members."""
     now = (await call.programme()).now()
     results: dict[int, AcceptedAction | PlauditError] = {}
     actions: dict[int, Action | PlauditError] = {}
@@ -151,36 +151,36 @@ async def _taken(
         if isinstance(message, PlauditError):
             results[i] = message
         elif kind == "identify":
-            results[i] = await _identified(call, message)
+            results[i] = await _run_identify(call, message)
         elif kind == "track":
-            actions[i] = _of_track(message, sent_at, now)
+            actions[i] = _action_of(message, sent_at, now)
         else:
             results[i] = invalid_fields([FieldError("type", f"must be track or identify (got {kind!r})")])
-    told = in_the_senders_words(await accepted(call, list(actions.values())), _NAMES)
-    results |= dict(zip(actions, told, strict=True))
+    accepted_actions = with_client_field_names(await accepted(call, list(actions.values())), _NAMES)
+    results |= dict(zip(actions, accepted_actions, strict=True))
     return [results[i] for i in range(len(messages))]
 
 
 async def track(call: Call) -> OperationResult:
-    """Store one event of Segment's libraries."""
-    return await _one(call, "track")
+    """Store the action of a track call."""
+    return await _process_call(call, "track")
 
 
 async def identify(call: Call) -> OperationResult:
-    """Write the traits of one user to their profile."""
-    return await _one(call, "identify")
+    """Write the traits of an identify call to the profile."""
+    return await _process_call(call, "identify")
 
 
-async def _one(call: Call, kind: str) -> OperationResult:
-    given = {**cast("dict[str, Any]", call.body), "type": kind} if isinstance(call.body, dict) else call.body
-    raise_refusal(await _taken(call, [given], None))
+async def _process_call(call: Call, kind: str) -> OperationResult:
+    message = {**cast("dict[str, Any]", call.body), "type": kind} if isinstance(call.body, dict) else call.body
+    raise_first_error(await _process_calls(call, [message], None))
     return OperationResult(data=TrackResult(success=True), status=200, enveloped=False)
 
 
 async def segment_batch(call: Call) -> OperationResult:
-    """Store a batch of Segment's libraries: 200 if all calls are accepted, else 400 or 422 with each result."""
-    given = convert(_each_alone(decode_loosely(call.raw or b"{}")), Batch)
-    results = await _taken(call, given.batch, given.sent_at)
+    """Process a batch of calls. The status is 200 if all are accepted, otherwise 400 or 422, with the result of each."""
+    batch = convert(_check_each_call(decode_loosely(call.raw or b"{}")), Batch)
+    results = await _process_calls(call, batch.batch, batch.sent_at)
     refused = sum(isinstance(result, PlauditError) for result in results)
     message = f"{refused} of {len(results)} calls were refused; the others are accepted, and count once if sent again"
     error = Problem(message=message, code="partly_refused") if refused else UNSET
@@ -191,16 +191,16 @@ async def segment_batch(call: Call) -> OperationResult:
     return OperationResult(data=ingest_result(results, error), status=status, enveloped=False)
 
 
-def _each_alone(body: Any) -> Any:
-    """The body of a batch, with the error in the place of each call that has a value beyond the bounds."""
-    given = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
-    calls = given.get("batch")
+def _check_each_call(body: Any) -> Any:
+    """Return the body of a batch, with each call that has a value out of bounds replaced by its error."""
+    fields = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+    calls = fields.get("batch")
     if not isinstance(calls, list):
         bounds.check(body)
         return cast("Any", body)
-    around = {name: value for name, value in given.items() if name != "batch"}
-    bounds.check(around)
-    return around | {"batch": [bounds.fitting(item) for item in bounded(cast("list[Any]", calls))]}
+    others = {name: value for name, value in fields.items() if name != "batch"}
+    bounds.check(others)
+    return others | {"batch": [bounds.fitting(item) for item in check_batch_size(cast("list[Any]", calls))]}
 
 
 _SEGMENT: dict[str, Any] = {

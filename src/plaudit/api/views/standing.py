@@ -1,4 +1,4 @@
-"""The rate limits of a caller, which every response reports, even to a request that was refused before it counted."""
+"""Rate limit headers. Every response has them, even if the request was refused before it was counted."""
 
 from collections.abc import Mapping
 
@@ -13,12 +13,12 @@ from plaudit.storage.postgres import RETRIABLE, UNREACHABLE
 
 UNLIMITED = "unlimited"
 REFUSED_FROM = 400
-_NOTHING: Mapping[str, str] = {}
+_NO_HEADERS: Mapping[str, str] = {}
 _LIMIT = b"x-ratelimit-limit"
 
 
 def policy_for(caller: Caller, tier: str, operation: Operation | None = None) -> tuple[Policy | None, str]:
-    """Return which limit a caller's requests count against, and whose window of it. None is no limit."""
+    """Return the policy that a caller's requests count against, and the owner of the window. None is no limit."""
     if tier == UNLIMITED:
         return None, ""
     if caller.user_id is not None:
@@ -32,33 +32,33 @@ def policy_for(caller: Caller, tier: str, operation: Operation | None = None) ->
     return rate_limits.ADMIN[tier], str(caller.org_id)
 
 
-def telling_limits(services: Services, scope: HTTPScope, send: Send) -> Send:
-    """Return a `send` that adds the headers to a refusal that has none: 401, 403, 404, 405, 429 and the like."""
+def with_rate_limit_headers(services: Services, scope: HTTPScope, send: Send) -> Send:
+    """Return a `send` that adds the headers to error responses without them, such as 401, 403, 404 and 405."""
 
-    async def send_standing(message: Message) -> None:
+    async def send_with_headers(message: Message) -> None:
         if (
             message["type"] == "http.response.start"
             and message["status"] >= REFUSED_FROM
             and all(name.lower() != _LIMIT for name, _ in message["headers"])
         ):
-            given = {name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]}
-            found = await _standing(services, given)
+            request_headers = {name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]}
+            limits = await _standing(services, request_headers)
             message["headers"] = [
-                *message["headers"], *((name.lower().encode(), value.encode()) for name, value in found.items())
+                *message["headers"], *((name.lower().encode(), value.encode()) for name, value in limits.items())
             ]  # fmt: skip
         await send(message)
 
-    return send_standing
+    return send_with_headers
 
 
 async def _standing(services: Services, headers: Mapping[str, str]) -> Mapping[str, str]:
-    """The headers for whoever asks; for one who is not known, how it stands with the organisation that they name."""
+    """Return the headers for the caller; if they are unknown, those for the organisation that the request names."""
     try:
-        caller = await services.callers.met(headers)
+        caller = await services.callers.identify(headers)
         if caller is None:
-            return _NOTHING
+            return _NO_HEADERS
         programme = await services.programmes.current_unless_stopped(caller.org_id)
-        policy, whose = policy_for(caller, UNLIMITED if programme is None else programme.settings.limits)
-        return _NOTHING if policy is None else await services.limits.standing(policy, whose)
+        policy, owner = policy_for(caller, UNLIMITED if programme is None else programme.settings.limits)
+        return _NO_HEADERS if policy is None else await services.limits.standing(policy, owner)
     except (PlauditError, *UNREACHABLE, *RETRIABLE):
-        return _NOTHING
+        return _NO_HEADERS
