@@ -11,7 +11,7 @@ from plaudit.documents.lenient import user_fields
 from plaudit.ingest.members import resolve_users, user_who_goes_on
 
 from .http.operations import Call, Operation
-from .views.first_generation import campaign_called
+from .views.first_generation import campaign_id_of
 
 USER = "userId"  # in a path or a query
 CAMPAIGN = "campaignId"
@@ -24,7 +24,7 @@ async def name_campaigns(call: Call) -> None:
         if _is_uuid(parameters.get(CAMPAIGN)):
             programme = await call.services.programmes.current_unless_stopped(call.org_id)
             if programme is not None:
-                setattr(call, source, {**parameters, CAMPAIGN: campaign_called(programme, parameters[CAMPAIGN])})
+                setattr(call, source, {**parameters, CAMPAIGN: campaign_id_of(programme, parameters[CAMPAIGN])})
 
 
 def _is_uuid(name: str | None) -> bool:

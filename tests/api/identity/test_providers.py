@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
 from plaudit.api.identity import jwks
-from plaudit.api.identity.jwks import AGAIN_SECONDS, KEPT_SECONDS, USABLE_SECONDS, JwksCache
+from plaudit.api.identity.jwks import FETCH_INTERVAL_SECONDS, FRESH_SECONDS, USABLE_SECONDS, JwksCache
 from plaudit.errors import Unavailable
 
 
@@ -74,7 +74,7 @@ def test_many_logins_at_once_are_one_request_and_keys_are_kept():
             assert all(found)
             assert await provider.key("c") is None
             assert provider.asked == 1
-            provider.now += AGAIN_SECONDS  # a name that is new is looked for, but not each time
+            provider.now += FETCH_INTERVAL_SECONDS  # an unknown key id causes a fetch, but at most one per interval
             provider.content = keys("a", "b", "c")
             assert await provider.key("c")
             assert await asyncio.gather(*(provider.key("junk") for _ in range(50))) == [None] * 50
@@ -104,7 +104,7 @@ def test_keys_are_used_while_their_provider_is_silent_for_a_day_at_most(monkeypa
         async with Provider(keys("a")) as provider:
             assert await provider.key("a")
             provider.content = None
-            provider.now += KEPT_SECONDS + 1
+            provider.now += FRESH_SECONDS + 1
             assert await provider.key("a")  # at once: the fetch in the background has only begun
             assert provider.fetching() is not None
             junk = [asyncio.create_task(provider.unavailable("junk")) for _ in range(50)]
@@ -128,7 +128,7 @@ def test_a_failure_is_remembered_until_the_next_fetch(monkeypatch):
             for _ in range(50):
                 await provider.unavailable("a")
             assert provider.asked == 1
-            provider.now += AGAIN_SECONDS
+            provider.now += FETCH_INTERVAL_SECONDS
             await provider.unavailable("a")  # nobody waits for a provider that has failed
             while provider.fetching() is not None:
                 await provider.fetching()
@@ -159,14 +159,14 @@ def test_garbage_is_a_failure_of_the_provider_only(content):
             await provider.unavailable("a")
             assert provider.fetching() is None
             provider.content = keys("a")
-            provider.now += AGAIN_SECONDS
+            provider.now += FETCH_INTERVAL_SECONDS
             await provider.unavailable("a")
             while provider.fetching() is not None:
                 await provider.fetching()
             assert await provider.key("a")
             # And afterwards: the keys that are known stay.
             provider.content = content
-            provider.now += KEPT_SECONDS + 1
+            provider.now += FRESH_SECONDS + 1
             assert await provider.key("a")
             await provider.fetching()
             assert await provider.key("a")

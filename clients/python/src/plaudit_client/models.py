@@ -130,7 +130,7 @@ class ActionReceipt(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class ActionResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The result of one action of several. `index` is its place in the request, from 0."""
+    """The result of one action of several. `index` is its position in the request, from 0."""
 
     index: int
     status: Literal["accepted", "duplicate", "refused"]
@@ -214,7 +214,7 @@ class ApiKeyRotation(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class ApiKeyWithSecret(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """An API key with its secret, which no other response shows; and the key that it replaces, if it does."""
+    """An API key with its secret, which no other response contains. `replaces` is the id of the rotated key."""
 
     key_id: str
     name: str
@@ -954,7 +954,7 @@ class Cors(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True
 
 
 class CouponRevocation(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The reason, for people."""
+    """The reason, for display only."""
 
     reason: str | None = None
 
@@ -1052,7 +1052,7 @@ class CustomFieldUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_
 
 
 class Delivery(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The delivery of a message to a webhook, and its last attempt."""
+    """The delivery of a message to a webhook, with its last attempt."""
 
     delivery_id: str
     type: str
@@ -1137,7 +1137,7 @@ class DryRun(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
 
 
 class DryRunTransaction(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A transaction that would be posted. `userId` is there for callers who may read members."""
+    """A transaction that would be posted. `userId` is only present for callers who may read members."""
 
     transaction_id: str
     metric: str
@@ -1316,7 +1316,7 @@ class ExpiringAmount(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class ExpiryExtension(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """From when on a member's amounts of a metric expire at the earliest."""
+    """The new expiry of a member's amounts of a metric that would have expired earlier."""
 
     metric: str
     expires_at: datetime
@@ -1344,7 +1344,7 @@ class ExpirySpec(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
 
 class ExplainedCampaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What a campaign or another mechanic made of the event: it fired, or did not for the `reason`.
+    """What a campaign or mechanic did with the event: it fired, or did not fire for the `reason`.
 
     Of other mechanics, such as a streak, `kind` says what it is, and its state is in a further field of that
     name. `status` is there for a campaign that would have listened if it were active.
@@ -1752,7 +1752,7 @@ class LostAmount(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 
 
 class LostItems(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How many could not be recovered, and the number of members."""
+    """How many items could not be recovered, and from how many members."""
 
     number: int
     members: int
@@ -1938,7 +1938,7 @@ class MatchedAmount(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class MemberAction(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """An action that a member reports. Without an action, nothing is counted."""
+    """An action that a member reports. Without `action`, nothing is reported."""
 
     action: str | None = None
     data: dict[str, str | bool | Number] | UnsetType = UNSET
@@ -2197,7 +2197,7 @@ class MergeRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class MergeResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A member that another one was merged into, and the transactions that brought over the balances."""
+    """The remaining member after a merge, and the transactions that moved the balances."""
 
     user_id: str
     from_: str
@@ -2221,7 +2221,7 @@ class MergedMember(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class MessageFeed(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Messages in their order. Continue with `cursor`, also after the last one."""
+    """Messages in order. Continue with `cursor`, even after the last message."""
 
     messages: list[WebhookMessage]
     cursor: str
@@ -2266,7 +2266,7 @@ class Metric(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
 
 
 class MetricBalance(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A member's balance of a metric. `available` is without what is pending or held; `lifetime` is all that was
+    """A member's balance of a metric. `available` excludes pending and held amounts; `lifetime` is the total
     earned.
     """
 
@@ -2359,7 +2359,7 @@ class MultiplierSpec(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class MyRedemptionRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The quantity."""
+    """The quantity to redeem."""
 
     quantity: int = 1
 
@@ -2739,7 +2739,7 @@ class NotRecovered(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class Notification(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A notification with what it changed. `display` says how apps show it."""
+    """A notification with what it changes. `display` says how apps show it."""
 
     notification_id: str
     type: Literal["campaign.completed", "message", "step.completed"]
@@ -2792,7 +2792,7 @@ class Notify(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
 
 
 class Offer(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A product that the member can redeem for its `costs` by metric, or cannot, for the `reason`."""
+    """A product and its `costs` by metric. If the member cannot redeem it, `reason` says why."""
 
     product_id: str
     name: str
@@ -3010,10 +3010,10 @@ class ProductUpdate(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class Profile(OpenStruct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A member, with further fields by the profile schema.
+    """A member. Further fields are those of the profile schema.
 
-    `customFields` are those declared as custom fields, which are also among the further fields. `segments`
-    are the member's segments. `tier` is the rung on the first ladder.
+    `customFields` are those declared as custom fields; they are also among the further fields. `segments` are
+    the member's segments. `tier` is the rung on the first ladder.
     """
 
     email: str | None = None
@@ -3124,7 +3124,7 @@ class ProfileSchemaVersionList(Struct, frozen=True, kw_only=True, rename="camel"
 
 
 class ProgrammeChanges(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The changes made, or with `dryRun` those that would be, and the programme's version."""
+    """The changes that were made, or would be with `dryRun`, and the programme's version."""
 
     dry_run: bool
     changes: list[PlannedChange]
@@ -3199,7 +3199,7 @@ class PushKeys(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
 
 
 class PushSubscriptionCreated(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The id of a new subscription, which deletes it."""
+    """A new subscription. Its id is needed to delete it."""
 
     subscription_id: str
 
@@ -3212,7 +3212,7 @@ class ReadCount(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults
 
 
 class ReadMarker(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The notifications to mark as read: these, all up to one, or all (default)."""
+    """The notifications to mark as read: these, all up to one of them, or all (default)."""
 
     ids: list[str] | UnsetType = UNSET
     up_to: str | None = None
@@ -3297,7 +3297,7 @@ class Repair(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=Tr
 
 
 class ReplayRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Where to start: after a cursor of the feed, or at an instant; one of the two."""
+    """Where to start: either `after` a cursor of the feed, or now the time `since`."""
 
     after: str | None = None
     since: datetime | None = None
@@ -3332,7 +3332,9 @@ class RestoreRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class ReversalRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How much of the transaction to reverse (default: all). `expiresAt`: the expiry of what comes back."""
+    """How much of the transaction to reverse (default: all). `expiresAt`: the expiry of the amount that is
+    restored.
+    """
 
     amount: Number | None = None
     reason: str | None = None
@@ -3507,7 +3509,7 @@ class RungKeep(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=
 
 
 class RungOverride(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A rung set manually, until an instant or for good; null removes the override."""
+    """A manual override of the rung, permanent unless `until` is given. A null rung removes the override."""
 
     rung: str | None
     until: datetime | None = None
@@ -4047,7 +4049,7 @@ class TrackResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class Transaction(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """One change of a balance. `type` is the metric too.
+    """One change of a balance. `type` is also the metric.
 
     `lots` are the parts of the amount, `refusal` says why nothing or less was posted, and `possibleAt` when
     more is. `paidBy` are the credits that a debit has spent, `spentOn` the debits that a credit was spent on.
@@ -4206,7 +4208,7 @@ class UndoRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 
 
 class UndoResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What was undone of an event. `changed` is false if there was nothing to undo."""
+    """The results of an event that were undone. `changed` is false if there was nothing to undo."""
 
     event_id: str
     campaign_id: str
@@ -4329,7 +4331,9 @@ class WebhookMessage(Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 class WebhookSecret(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The secret that a webhook's messages are signed with, and until when the one before is used too."""
+    """The secret that signs a webhook's messages. `oldSecretEndsAt`: until then they are also signed with the
+    old one.
+    """
 
     webhook_id: str
     secret: str
@@ -4337,7 +4341,7 @@ class WebhookSecret(Struct, frozen=True, kw_only=True, rename="camel", omit_defa
 
 
 class WebhookState(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """How a webhook is doing: how many messages are waiting or dead, and since when it fails."""
+    """A webhook's state: the numbers of waiting and dead deliveries, and since when deliveries fail."""
 
     webhook_id: str
     status: str

@@ -27,9 +27,9 @@ async def healthz(_: Call) -> Health:
 
 
 async def readyz(call: Call) -> Health:
-    """The database is there, writable and of this version, and workers keep up. 503 says what is not so.
+    """Return 200 if the database is reachable, writable and migrated, and workers keep up. Raise Unavailable otherwise.
 
-    `warnings` are what does not keep it from working yet: nobody is sent elsewhere for them.
+    `warnings` list problems that do not stop the server yet, so load balancers keep sending requests.
     """
     try:
         async with call.connection() as connection:
@@ -47,28 +47,28 @@ async def readyz(call: Call) -> Health:
         raise Unavailable("No worker is running: start plaudit worker", code="no_worker")
     if state.oldest_waiting_at is not None and state.oldest_waiting_at < now - LAG_MAX:
         raise Unavailable(f"The workers are more than {LAG_MAX.seconds} seconds behind", code="workers_behind")
-    shown = [HealthWarning(code=warning.code, message=warning.message) for warning in warnings]
-    return Health(status="ready", database="operational", workers=state.workers, warnings=shown)
+    warning_views = [HealthWarning(code=warning.code, message=warning.message) for warning in warnings]
+    return Health(status="ready", database="operational", workers=state.workers, warnings=warning_views)
 
 
 async def all_counters(pool: Pool, headers: Mapping[str, str], token: str, *, by_org: bool) -> tuple[bytes, str]:
-    """Return the counters of all processes and the levels in the database, in Prometheus' format, and its media type.
+    """Return the counters of all processes and the gauges from the database in Prometheus format, with the media type.
 
     Raise Unauthenticated unless the request has the `token`, if there is one.
     """
-    given = headers.get("authorization", "")
-    if token and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+    authorization = headers.get("authorization", "")
+    if token and not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
         raise Unauthenticated("Authorization must be 'Bearer <PLAUDIT_METRICS_TOKEN>'")
-    counted, media = exposition()
+    counters, media = exposition()
     lines: list[str] = []
     with suppress(*UNREACHABLE):
         async with pool.acquire() as connection:
             lines = await levels(connection, by_org=by_org)
-    return counted + "".join(line + "\n" for line in lines).encode(), media
+    return counters + "".join(line + "\n" for line in lines).encode(), media
 
 
 def exposition() -> tuple[bytes, str]:
-    """The counters of all processes of this server."""
+    """Return the counters of all processes of this server, and their media type."""
     if not telemetry.SHARED:
         return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
     registry = CollectorRegistry()

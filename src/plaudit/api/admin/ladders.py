@@ -1,4 +1,4 @@
-"""Changes of members' places on ladders."""
+"""Manual changes of members' rungs."""
 
 from datetime import datetime
 from typing import Annotated
@@ -16,14 +16,14 @@ from plaudit.mechanics.ladders.view import MemberLadder
 
 
 class RungOverride(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """A rung set manually, until an instant or for good; null removes the override."""
+    """A manual override of the rung, permanent unless `until` is given. A null rung removes the override."""
 
     rung: str | None
     until: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 async def put_rung(call: Call) -> MemberLadder:
-    """Put a member on a rung by hand."""
+    """Set a member's rung manually, or remove the override."""
     body: RungOverride = call.body
     ladder_id = call.path["ladderId"]
     program = (await call.programme()).compiled

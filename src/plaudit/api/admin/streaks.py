@@ -1,4 +1,4 @@
-"""Changes of members' streaks: check-ins, freezes, repairs, absences."""
+"""Changes of members' streaks: check-ins, freezes, repairs and absences."""
 
 from datetime import date
 from typing import Annotated, Any, Literal
@@ -35,14 +35,14 @@ class StreakCommand(Struct, kw_only=True, rename="camel", forbid_unknown_fields=
 async def check_in(call: Call) -> MemberStreak:
     """Check in to a streak."""
     body: CheckInRequest = call.body
-    await _existing(call, body.streak_id, "streakId")
+    await _check_exists(call, body.streak_id, "streakId")
     data = {"streakId": body.streak_id, "action": "check_in"}
     await run_command(call, kind=STREAK, trigger="check_in", user_id=call.path["userId"], data=data, key=body.event_id)
     return MemberStreak(streak_id=body.streak_id, streak=await fetch_state(call, KIND, body.streak_id))
 
 
 async def change_streak(call: Call) -> MemberStreak:
-    """A freeze, a repair, an absence."""
+    """Buy, grant or use a freeze, repair a streak, or plan an absence."""
     body: StreakCommand = call.body
     streak_id = call.path["streakId"]
     program = (await call.programme()).compiled
@@ -62,7 +62,7 @@ async def change_streak(call: Call) -> MemberStreak:
     return MemberStreak(streak_id=streak_id, streak=await fetch_state(call, KIND, streak_id))
 
 
-async def _existing(call: Call, streak_id: str, field: str) -> None:
+async def _check_exists(call: Call, streak_id: str, field: str) -> None:
     program = (await call.programme()).compiled
     if program.compiled(KIND, streak_id) is None:
         raise invalid_fields([FieldError(field, f"must reference an existing streak (got {streak_id!r})")])

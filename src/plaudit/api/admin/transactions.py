@@ -1,4 +1,4 @@
-"""The ledger: every change of a balance, newest first."""
+"""The ledger: list transactions, newest first, and get one."""
 
 from datetime import datetime
 from typing import Any
@@ -24,8 +24,8 @@ _FIRST = (AFTER_ALL, 256, 2**62, 2**15 - 1)
 _SIGNS = {"credit": 1, "debit": -1}
 
 
-def _wanted(call: Call, program: Program) -> TransactionFilter:
-    """Which transactions a request wants. `type` is what they show as such, a metric; or credit or debit."""
+def _filter_of(call: Call, program: Program) -> TransactionFilter:
+    """Return the filter of a request. `type` is a metric, as in a transaction's `type`, or credit or debit."""
     query = call.query
     names = {name: query[name] for name in ("metric", "currency", "type") if query.get(name) not in (None, *_SIGNS)}
     wrong = [
@@ -51,17 +51,17 @@ def _allowed(name: str, program: Program) -> list[str]:
 
 
 async def list_transactions(call: Call) -> Page:
-    """A page of the ledger; of one member if asked."""
+    """Return a page of the ledger, or of one member's transactions."""
     programme = await call.programme()
-    wanted = _wanted(call, programme.compiled)
+    filter_ = _filter_of(call, programme.compiled)
     user_id = call.query.get("userId")
     if user_id is not None:
         member_id = member_id_of(call.org_id, user_id)
-        rows, cursor = await transactions_page(call, member_id, call.query.get("cursor", ""), wanted)
+        rows, cursor = await transactions_page(call, member_id, call.query.get("cursor", ""), filter_)
     else:
         page = call.page(tuple[datetime, int, int, int], _FIRST)
         async with call.connection() as connection:
-            rows, end = await transactions.fetch_page(connection, call.org_id, page.start, wanted, page.limit)
+            rows, end = await transactions.fetch_page(connection, call.org_id, page.start, filter_, page.limit)
         rows, cursor = page.cut(
             rows, lambda row: (row["created_at"], row["bucket"], row["position"], row["ordinal"]), end
         )
@@ -69,13 +69,13 @@ async def list_transactions(call: Call) -> Page:
 
 
 async def one_transaction(call: Call) -> Transaction:
-    """One transaction by its id."""
+    """Return a transaction with the transactions that paid for it, or that it paid for."""
     transaction_id = uuid_in(call.path["transactionId"], "txn_")
     async with call.connection() as connection:
         row = transaction_id and await transactions.fetch_transaction(connection, call.org_id, transaction_id)
         if not row:
             raise NotFound("Transaction not found", code="transaction_not_found")
-        found = await transactions.matches(connection, row)
+        matches = await transactions.matches(connection, row)
         transfer = await transactions.transfer_of(connection, row)
     programme = await call.programme()
     metric = programme.compiled.metrics.get(row["metric"])
@@ -85,8 +85,8 @@ async def one_transaction(call: Call) -> Transaction:
         programme,
         row,
         transfer=transfer_view(programme, transfer),
-        paid_by=[_match_view(match.credit, match.amount, decimals) for match in found if match.debit == own],
-        spent_on=[_match_view(match.debit, match.amount, decimals) for match in found if match.credit == own],
+        paid_by=[_match_view(match.credit, match.amount, decimals) for match in matches if match.debit == own],
+        spent_on=[_match_view(match.debit, match.amount, decimals) for match in matches if match.credit == own],
     )
 
 

@@ -1,4 +1,4 @@
-"""Checks the ledger on request: every invariant of one organisation, in a subprocess."""
+"""Check every invariant of an organisation's ledger on request, in a subprocess."""
 
 import asyncio
 
@@ -12,17 +12,17 @@ _running = asyncio.Lock()
 
 
 async def verify(call: Call) -> Verification:
-    """Check every invariant of the organisation's ledger, and decide its log again. Changes nothing."""
+    """Check every invariant of the organisation's ledger, and replay its log. Changes nothing."""
     if _running.locked():
         raise Unavailable("A check is already running; retry when it has finished")
     async with _running:
         checks = await run_child(
             call, ["verify"], b"", too_long="The check takes too long for a request: run plaudit verify on the server"
         )
-    if "members:read" not in call.scopes:  # examples name members and their transactions
+    if "members:read" not in call.scopes:  # examples contain members and their transactions
         checks = [check | {"examples": []} for check in checks]
-    shown = [view_from(InvariantCheck, check) for check in checks]
-    return Verification(holds=not any(check["violations"] for check in checks), checks=shown)
+    views = [view_from(InvariantCheck, check) for check in checks]
+    return Verification(holds=not any(check["violations"] for check in checks), checks=views)
 
 
 OPERATIONS = [

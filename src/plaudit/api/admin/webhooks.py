@@ -1,4 +1,4 @@
-"""The operations of webhooks in addition to CRUD: secrets, deliveries, replays; and the feed for clients that poll."""
+"""The operations of webhooks in addition to CRUD: secrets, state, deliveries and replays; and the feed to poll."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -36,7 +36,7 @@ from plaudit.storage.outgoing import enqueue
 WEBHOOK = KINDS["webhook"]
 OVERLAP_SECONDS = 24 * 3_600
 NEWEST = 2**62
-REPLAYED_AT_ONCE = 1_000
+REPLAY_PAGE_SIZE = 1_000
 STATES = ("waiting", "delivered", "dead")
 
 Instant = Annotated[datetime, Meta(tz=True)]
@@ -49,7 +49,7 @@ class SecretRotation(Struct, kw_only=True, rename="camel", forbid_unknown_fields
 
 
 class ReplayRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Where to start: after a cursor of the feed, or at an instant; one of the two."""
+    """Where to start: either `after` a cursor of the feed, or now the time `since`."""
 
     after: str | None = None
     since: Instant | None = None
@@ -63,7 +63,7 @@ async def _webhook(call: Call) -> tuple[str, Webhook]:
 
 
 async def get_secret(call: Call) -> WebhookSecret:
-    """The secret that a webhook's messages are signed with, and how it is doing."""
+    """Return the secret that signs a webhook's messages."""
     webhook_id, _ = await _webhook(call)
     async with call.connection() as connection:
         secrets = await attempts.secrets_of(connection, call.org_id, webhook_id, clock.now())
@@ -71,7 +71,7 @@ async def get_secret(call: Call) -> WebhookSecret:
 
 
 async def get_state(call: Call) -> WebhookState:
-    """How a webhook is doing: what waits, what was given up, since when it fails."""
+    """Return a webhook's state: waiting and dead deliveries, and since when deliveries fail."""
     webhook_id, webhook = await _webhook(call)
     async with call.connection() as connection:
         row = await attempts.state_of(connection, call.org_id, webhook_id)
@@ -88,35 +88,35 @@ async def get_state(call: Call) -> WebhookState:
 
 
 async def rotate_secret(call: Call) -> WebhookSecret:
-    """Another secret; for a while messages are signed with both."""
+    """Create another secret. Messages are signed with both for the overlap."""
     body: SecretRotation = call.body
     webhook_id, _ = await _webhook(call)
-    at = clock.now()
+    now = clock.now()
     overlap = timedelta(seconds=body.overlap_seconds)
     async with call.connection() as connection:
-        secret = await attempts.rotate(connection, call.org_id, webhook_id, at, overlap)
-    return WebhookSecret(webhook_id=webhook_id, secret=secret, old_secret_ends_at=time_text(at + overlap))
+        secret = await attempts.rotate(connection, call.org_id, webhook_id, now, overlap)
+    return WebhookSecret(webhook_id=webhook_id, secret=secret, old_secret_ends_at=time_text(now + overlap))
 
 
 async def test_webhook(call: Call) -> TestMessage:
-    """Have a message of type `webhook.test` delivered, like any other; its delivery tells how it went."""
+    """Queue a message of type `webhook.test`. It is delivered like any other; its delivery shows the result."""
     webhook_id, webhook = await _webhook(call)
     if webhook.url is None or webhook.status != "active":
         raise Conflict("The webhook has no url or is inactive, so nothing can be delivered", code="webhook_inactive")
-    at = clock.now()
+    now = clock.now()
     message_id = derived_id(call.org_id, f"{webhook_id} test {clock.new_uuid7()}")
     payload = payload_of(
-        message_id, WEBHOOK_TEST, call.org_id, at, WebhookTestData(webhook_id=webhook_id, sent_by=call.caller_name),
+        message_id, WEBHOOK_TEST, call.org_id, now, WebhookTestData(webhook_id=webhook_id, sent_by=call.caller_name),
         correlation_id=call.correlation_id,
     )  # fmt: skip
     async with call.connection() as connection:
-        await attempts.secrets_of(connection, call.org_id, webhook_id, at)
-        await enqueue(connection, call.org_id, message_id, WEBHOOK_TEST, payload, at, webhook_id)
+        await attempts.secrets_of(connection, call.org_id, webhook_id, now)
+        await enqueue(connection, call.org_id, message_id, WEBHOOK_TEST, payload, now, webhook_id)
     return TestMessage(message="Test message queued", message_id=f"msg_{message_id.hex}")
 
 
 async def list_deliveries(call: Call) -> Page:
-    """A webhook's deliveries, newest first; `state=dead` are those that were given up."""
+    """Return a webhook's deliveries, newest first. With `state=dead`, only those that are no longer retried."""
     webhook_id, _ = await _webhook(call)
     state = call.query.get("state")
     if state not in (None, *STATES):
@@ -129,7 +129,7 @@ async def list_deliveries(call: Call) -> Page:
 
 
 async def retry_delivery(call: Call) -> Acknowledgement:
-    """Have one message delivered once more, now."""
+    """Queue another delivery of one message, for now."""
     webhook_id, _ = await _webhook(call)
     key = (call.org_id, webhook_id)
     message_id = uuid_in(call.path["deliveryId"], "msg_")
@@ -140,38 +140,38 @@ async def retry_delivery(call: Call) -> Acknowledgement:
 
 
 async def replay(call: Call) -> ReplayResult:
-    """Have everything delivered once more from a place on."""
+    """Queue all messages after a position for another delivery."""
     body: ReplayRequest = call.body
     webhook_id, webhook = await _webhook(call)
     if (body.after is None) == (body.since is None):
         raise invalid_fields([FieldError("after", "or since is required, and not both")])
-    place = _place_in(body.after)
-    listener = Listener(webhook_id=webhook_id, webhook=webhook)  # who delivers looks at its conditions
+    position = _position_in(body.after)
+    listener = Listener(webhook_id=webhook_id, webhook=webhook)  # the deliverer checks the webhook's conditions
     queued = 0
     async with call.connection() as connection:
-        number = await feeds.number_after(connection, call.org_id, place)
-        while rows := await feeds.messages_after(connection, call.org_id, number, body.since, REPLAYED_AT_ONCE):
+        number = await feeds.number_after(connection, call.org_id, position)
+        while rows := await feeds.messages_after(connection, call.org_id, number, body.since, REPLAY_PAGE_SIZE):
             queued += await attempts.redeliver(connection, listener, rows, clock.now())
             number = rows[-1]["number"]
     return ReplayResult(queued=queued)
 
 
 async def feed(call: Call) -> MessageFeed:
-    """The messages themselves, in order, for those who cannot be called; `cursor` is where to go on, also at the end."""
+    """Return messages in order, for clients that poll. `cursor` is where to continue, even after the last message."""
     size = page_size(call.query)
-    place = _place_in(call.query.get("after"))
+    position = _position_in(call.query.get("after"))
     since = _since_in(call.query)
-    wanted = call.query.get("type")
+    type_ = call.query.get("type")
     async with call.connection() as connection:
-        number = await feeds.number_after(connection, call.org_id, place)
+        number = await feeds.number_after(connection, call.org_id, position)
         rows = await feeds.messages_after(connection, call.org_id, number, since, size + 1)
     page = rows[:size]
-    last = feeds.place_of(page[-1]) if page else place
-    messages: list[Any] = [msgspec.Raw(row["payload"].encode()) for row in page if wanted in (None, row["type"])]
+    last = feeds.place_of(page[-1]) if page else position
+    messages: list[Any] = [msgspec.Raw(row["payload"].encode()) for row in page if type_ in (None, row["type"])]
     return MessageFeed(messages=messages, cursor=cursor_of(*last), has_more=len(rows) > size)
 
 
-def _place_in(after: str | None) -> feeds.FeedPosition:
+def _position_in(after: str | None) -> feeds.FeedPosition:
     """Return the feed position that a cursor encodes."""
     try:
         return read_cursor({"cursor": after or ""}, feeds.FeedPosition, feeds.START)

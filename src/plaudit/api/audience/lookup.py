@@ -1,4 +1,4 @@
-"""Finds a member by any name: user id, e-mail address or phone number."""
+"""Find a member by user id, e-mail address, phone number or unique field."""
 
 from plaudit.api.http.operations import Call, Operation
 from plaudit.api.views.base import OpenObject
@@ -10,7 +10,7 @@ from plaudit.reads import members
 
 
 async def look_up(call: Call) -> OpenObject:
-    """Return the user with a name, as a bare object, as the reference shows it."""
+    """Return the user with this id, address or number. The response has no envelope, as documented."""
     name = call.path["name"]
     programme = await call.programme()
     async with call.connection() as connection:

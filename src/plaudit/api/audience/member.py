@@ -1,4 +1,4 @@
-"""The audience API's public half: a member's own, by the member's token; of many at once, by a service token."""
+"""The audience API for members' apps, and for servers that read or update several profiles."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, cast
@@ -35,14 +35,14 @@ from plaudit.reads.transactions import TransactionFilter
 from plaudit.storage.programmes import Programme
 
 USERS_MAX = 100
-OWN_FIELDS = ("displayName", "preferences")  # what members may change, beside custom fields
+OWN_FIELDS = ("displayName", "preferences")  # what members may change in addition to custom fields
 
 
 async def get_profile(call: Call) -> OpenObject | OperationResult:
-    """The complete profile: with metrics and challenges; of several users, for servers."""
+    """Return the member's complete profile, or for a server the profiles of several users."""
     assert call.caller is not None
     if call.caller.user_id is None:
-        return await _of_many(call)
+        return await _profiles_of_many(call)
     if "user_ids" in call.query:
         raise Forbidden(
             "user_ids needs an API secret: a member's token reads that member's profile only", code="servers_only"
@@ -51,17 +51,17 @@ async def get_profile(call: Call) -> OpenObject | OperationResult:
     return profile_view(programme, view, AudienceProfile, challenges=campaign_views(programme, view))
 
 
-async def _of_many(call: Call) -> OperationResult:
+async def _profiles_of_many(call: Call) -> OperationResult:
     user_ids = [part for part in call.query.get("user_ids", "").split(",") if part]
     if not 1 <= len(user_ids) <= USERS_MAX:
         raise invalid_fields([FieldError("user_ids", f"must name 1 to {USERS_MAX} users, separated by commas")])
     programme = await call.programme()
     async with call.connection() as connection:
-        found = await members.fetch_members(connection, call.org_id, list(dict.fromkeys(user_ids)))
-    return _batched([_user(view.user_id, profile_view(programme, view)) for view in found])
+        views = await members.fetch_members(connection, call.org_id, list(dict.fromkeys(user_ids)))
+    return _batch_result([_user(view.user_id, profile_view(programme, view)) for view in views])
 
 
-def _batched(users: list[AudienceUser]) -> OperationResult:
+def _batch_result(users: list[AudienceUser]) -> OperationResult:
     return OperationResult(data=AudienceProfileBatch(message="OK", users=users), status=200, enveloped=False)
 
 
@@ -77,15 +77,15 @@ class ProfilePatch(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 async def put_profiles(call: Call) -> OperationResult:
-    """Change the profiles of several users, of each the fields given. Nothing is done if any field is wrong."""
+    """Update the given fields of several users' profiles. Nothing is changed if any field is invalid."""
     programme = await call.programme()
     users: list[AudienceUser] = []
     for user_id, change in _changes_in(call.body, programme):
         try:
             users.append(_user(user_id, await write_profile(call, user_id, change)))
-        except Conflict as error:  # a name that is another user's: the others' changes stand
+        except Conflict as error:  # the identity belongs to another user; the other updates stay
             users.append(AudienceUser(user_id=user_id, error=UserError(message=error.message, code=error.code)))
-    return _batched(users)
+    return _batch_result(users)
 
 
 def _changes_in(body: Any, programme: Programme) -> list[tuple[str, ProfileUpdate]]:
@@ -99,16 +99,16 @@ def _changes_in(body: Any, programme: Programme) -> list[tuple[str, ProfileUpdat
         except Invalid as error:
             wrong += [field.under(f"[{i}]") for field in error.fields]
             continue
-        found, errors = validate_update(programme.profiles, profile_of.data, new=False)
+        update, errors = validate_update(programme.profiles, profile_of.data, new=False)
         wrong += [error.under(f"[{i}].data") for error in errors]
-        changes.append((profile_of.user_id, found))
+        changes.append((profile_of.user_id, update))
     if wrong:
         raise invalid_fields(wrong)
     return changes
 
 
 async def patch_profile(call: Call) -> OpenObject:
-    """Change one's own display name, preferences and custom fields; nothing else."""
+    """Update the member's own display name, preferences and custom fields."""
     programme, _ = await load_current_member(call)
     body = object_in(call.body)
     custom = cast("dict[str, Any]", body.get(CUSTOM)) if isinstance(body.get(CUSTOM), dict) else {}
@@ -120,10 +120,10 @@ async def patch_profile(call: Call) -> OpenObject:
     ]
     if wrong:
         raise invalid_fields(wrong)
-    found, wrong = validate_update(programme.profiles, body, new=False)
+    update, wrong = validate_update(programme.profiles, body, new=False)
     if wrong:
         raise invalid_fields(wrong)
-    return await write_profile(call, call.user_id, found)
+    return await write_profile(call, call.user_id, update)
 
 
 def _own_field(programme: Programme, name: str) -> bool:
@@ -131,7 +131,7 @@ def _own_field(programme: Programme, name: str) -> bool:
 
 
 async def get_transactions(call: Call) -> Page:
-    """A page of the member's transactions: of credits or debits, of one currency, if asked."""
+    """Return the member's transactions, filtered by type and currency."""
     programme = await call.programme()
     signs = {None: None, "credit": 1, "debit": -1}
     kind, currency = call.query.get("type"), call.query.get("currency")
@@ -146,8 +146,8 @@ async def get_transactions(call: Call) -> Page:
     page, cursor = await transactions_page(
         call, member_id(call), after, TransactionFilter(metric=currency, sign=signs[kind])
     )
-    shown = [_transaction_view(programme, row) for row in page]
-    return AudienceTransactionList.of(shown, last_evaluated_key=cursor)
+    views = [_transaction_view(programme, row) for row in page]
+    return AudienceTransactionList.of(views, last_evaluated_key=cursor)
 
 
 def _transaction_view(programme: Programme, row: Mapping[str, Any]) -> AudienceTransaction:
@@ -157,35 +157,35 @@ def _transaction_view(programme: Programme, row: Mapping[str, Any]) -> AudienceT
 
 
 async def get_challenges(call: Call) -> Page:
-    """The campaigns open to the member, with progress."""
+    """Return the campaigns that the member may see, with progress."""
     programme, view = await load_current_member(call)
     return ChallengeList.of(campaign_views(programme, view))
 
 
 async def post_opt_out(call: Call) -> OptOutState:
-    """Opt the member out: actions are still recorded, but have no effect. Balances and items stay."""
-    return await _opted_out(call, value=True)
+    """Opt the member out. Actions are still logged but have no effects. Balances and items stay."""
+    return await _set_opted_out(call, value=True)
 
 
 async def post_opt_in(call: Call) -> OptOutState:
-    """Take part again."""
-    return await _opted_out(call, value=None)
+    """Opt the member back in."""
+    return await _set_opted_out(call, value=None)
 
 
-async def _opted_out(call: Call, *, value: bool | None) -> OptOutState:
+async def _set_opted_out(call: Call, *, value: bool | None) -> OptOutState:
     await load_current_member(call)
     await write_profile(call, call.user_id, ProfileUpdate({OPTED_OUT: value}, {}))
     return OptOutState(opted_out=bool(value))
 
 
 class MyRedemptionRequest(Struct, kw_only=True, forbid_unknown_fields=True):
-    """The quantity."""
+    """The quantity to redeem."""
 
     quantity: Annotated[int, Meta(ge=1, le=1_000)] = 1
 
 
 async def post_redeem(call: Call) -> RedemptionResult:
-    """Spend what a product costs on it: balance, stock, code and coupon together, or nothing of it."""
+    """Redeem a product as the member. Balance, stock, code and coupon change together, or not at all."""
     body: MyRedemptionRequest = call.body
     await load_current_member(call)
     return await redeem_product(call, call.user_id, call.path["productId"], body.quantity)

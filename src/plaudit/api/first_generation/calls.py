@@ -1,4 +1,4 @@
-"""The first generation: a campaign is a challenge, its steps are missions, products are inventory."""
+"""The first-generation member API. A campaign is a challenge, its steps are missions, and products are inventory."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -63,12 +63,12 @@ from plaudit.storage.programmes import Programme
 
 from .coupons import Coupons, coupons_of, get_coupon
 
-SAFE_INTEGER = 2**53 - 1  # the largest that every JSON reader reads exactly: how "no bound" looks where a bound must be
+SAFE_INTEGER = 2**53 - 1  # the largest integer that all JSON parsers read exactly; stands for "no bound"
 TEXT_MAX = 1_024
 CONFIG_SECONDS = 30
 _TYPE_OF_NOTE = {"campaign.completed": "challengeCompleted", "step.completed": "missionCompleted"}
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # how "no end" looks where an end must be
+LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)  # stands for "no end"
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
 
@@ -76,13 +76,13 @@ LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 async def get_config(call: Call) -> OperationResult:
-    """Metrics, inventory and challenges: for everybody, or for the member who asks."""
+    """Return metrics, inventory and challenges: those for everybody, or for the calling member."""
     assert call.caller is not None
     if call.caller.user_id is None:
-        programme, inside, scope = await call.programme(), frozenset[str](), "public"
+        programme, groups, scope = await call.programme(), frozenset[str](), "public"
     else:
         programme, view = await load_current_member(call)
-        inside, scope = groups_of(view), "private"
+        groups, scope = groups_of(view), "private"
     rules: dict[str, list[Rule]] = defaultdict(list)
     for rule in programme.rules.values():
         rules[rule.campaign_id].append(rule)
@@ -91,7 +91,7 @@ async def get_config(call: Call) -> OperationResult:
         inventory=_inventory(programme),
         challenges=[
             _challenge(programme, campaign_id, campaign, rules[campaign_id])
-            for campaign_id, campaign in visible_campaigns(programme, inside, programme.now())
+            for campaign_id, campaign in visible_campaigns(programme, groups, programme.now())
         ],
     )
     return etag_response(call, data, f"{scope}, max-age={CONFIG_SECONDS}")
@@ -141,7 +141,7 @@ def _challenge(programme: Programme, campaign_id: str, campaign: Campaign, rules
 def _missions(
     programme: Programme, campaign_id: str, campaign: Campaign, rules: Sequence[Rule]
 ) -> list[LoyaltyMission]:
-    """A campaign without steps is one mission."""
+    """Return the missions of a campaign. Without steps, the campaign is one mission."""
     if campaign.steps:
         parts = [(step.name, step.triggers, step.notification) for step in campaign.steps]
     else:
@@ -159,7 +159,7 @@ def _missions(
 
 
 def _notification_view(programme: Programme, note: Any, name: str) -> LoyaltyMessage:
-    """What will be shown, as far as it is known beforehand."""
+    """Return the notification as far as it is known before it is sent."""
     if note is None:
         return LoyaltyMessage(display="none", title=name, message="")
     if note.template_id is None:
@@ -170,8 +170,8 @@ def _notification_view(programme: Programme, note: Any, name: str) -> LoyaltyMes
 
 
 def _effects(campaign: Campaign, rules: Sequence[Rule]) -> list[EffectSpec]:
-    found = [effect for step in campaign.steps for effect in step.effects] + campaign.effects
-    return found + [effect for rule in rules for effect in rule.effects]
+    effects = [effect for step in campaign.steps for effect in step.effects] + campaign.effects
+    return effects + [effect for rule in rules for effect in rule.effects]
 
 
 def _rewards(programme: Programme, effect: EffectSpec) -> list[LoyaltyReward]:
@@ -181,7 +181,7 @@ def _rewards(programme: Programme, effect: EffectSpec) -> list[LoyaltyReward]:
 
     try:
         settings = effect.settings()
-    except (KeyError, PlauditError):  # saved by an earlier version: the campaign is out of force
+    except (KeyError, PlauditError):  # the campaign was stored by an earlier version and is out of force
         return []
     previews = EFFECTS[effect.type].preview(settings, previews_of_reward)
     return [_reward(programme, preview) for preview in previews]
@@ -203,7 +203,7 @@ def _reward(programme: Programme, preview: Preview) -> LoyaltyReward:
 
 
 async def get_profile(call: Call) -> LoyaltyProfile:
-    """Balances, items, and what is completed."""
+    """Return the member's balances, items and completed challenges."""
     programme, view = await load_current_member(call)
     amounts = {row["metric"]: row["amount"] for row in view.parts["balances"]}
     campaigns = programme.compiled.campaigns()
@@ -224,15 +224,15 @@ async def get_profile(call: Call) -> LoyaltyProfile:
     )
 
 
-def _progress(programme: Programme, campaign_id: str, campaign: Compiled | None, kept: Progress) -> LoyaltyProgress:
-    completed, progress = kept.completions > 0, kept
+def _progress(programme: Programme, campaign_id: str, campaign: Compiled | None, stored: Progress) -> LoyaltyProgress:
+    completed, progress = stored.completions > 0, stored
     if campaign is not None:
         now = programme.now()
-        completed = is_completed(campaign, kept, now)
-        progress = progress_at(campaign, kept, now, programme.compiled.settings.time_zone)
+        completed = is_completed(campaign, stored, now)
+        progress = progress_at(campaign, stored, now, programme.compiled.settings.time_zone)
     count = max(len(programme.campaigns[campaign_id].steps), 1)
     done = [number for number, step in progress.steps.items() if step.done_at is not None]
-    if completed and not done:  # it has started again, or has no steps: all of it is done
+    if completed and not done:  # it was restarted, or has no steps: all missions are completed
         done = list(range(count))
     missions = [mission_id(programme, campaign_id, number) for number in sorted(done) if number < count]
     return LoyaltyProgress(is_completed=completed, missions_completed=missions)
@@ -244,7 +244,7 @@ _NO_CHANGES = ChangeSummary()
 
 
 async def get_notifications(call: Call) -> list[LoyaltyNotification]:
-    """What the member has not read, the oldest first. Reading does not consume."""
+    """Return the member's unread notifications, oldest first. This does not mark them as read."""
     programme, notes = await unread_of(call)
     coupons = await coupons_of(call)
     done = {(note.cause, note.created_at): note.step for note in notes if note.type == "step.completed"}
@@ -268,18 +268,18 @@ def _achieved(programme: Programme, campaign_id: str | None, step: int | None) -
     if campaign_id is None or campaign_id not in programme.campaigns:
         return None
     last = max(len(programme.campaigns[campaign_id].steps), 1) - 1
-    done = last if step is None else step  # a completion is that of its last mission
+    done = last if step is None else step  # a completed challenge counts as its last mission
     return challenge_id(programme, campaign_id), mission_id(programme, campaign_id, done)
 
 
 async def get_history(call: Call) -> list[LoyaltyHistoryEntry]:
-    """Achievements and rewards from `from` to `to` (UNIX seconds, both inside), in the order of time."""
+    """Return achievements and rewards from `from` to `to` (UNIX seconds, inclusive), in chronological order."""
     since, until = _instant(call, "from", EARLIEST), _instant(call, "to", LATEST)
     programme = await call.programme()
     coupons = await coupons_of(call)
 
     def is_shown(entry: HistoryEntry) -> bool:
-        """Return whether an entry has anything to show: most decisions of mechanics and commands have nothing."""
+        """Return whether an entry shows anything. Most decisions of mechanics and commands do not."""
         return (
             entry.changes != _NO_CHANGES
             or _achieved_by(programme, entry) is not None
@@ -291,13 +291,13 @@ async def get_history(call: Call) -> list[LoyaltyHistoryEntry]:
     return [_entry_view(programme, entry, coupons) for entry in entries]
 
 
-def _instant(call: Call, name: str, otherwise: datetime) -> datetime:
-    given = call.query.get(name)
-    if given is None:
-        return otherwise
-    if not given.isascii() or not given.isdigit() or len(given) > 12 or int(given) > LATEST.timestamp():
+def _instant(call: Call, name: str, default: datetime) -> datetime:
+    text = call.query.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or len(text) > 12 or int(text) > LATEST.timestamp():
         raise invalid_fields([FieldError(name, "must be a UNIX time in whole seconds")])
-    return datetime.fromtimestamp(int(given), UTC)
+    return datetime.fromtimestamp(int(text), UTC)
 
 
 def _achieved_by(programme: Programme, entry: HistoryEntry) -> tuple[str, str] | None:
@@ -326,7 +326,7 @@ def _type_of(entry: HistoryEntry, achieved: tuple[str, str] | None) -> HistoryTy
 
 
 class MemberAction(Struct, kw_only=True, forbid_unknown_fields=True):
-    """An action that a member reports. Without an action, nothing is counted."""
+    """An action that a member reports. Without `action`, nothing is reported."""
 
     action: TriggerName | None = None
     data: Annotated[dict[str, Annotated[str, Meta(max_length=TEXT_MAX)] | int | float | bool], Meta(max_length=100)] = (
@@ -335,7 +335,7 @@ class MemberAction(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 async def post_action(call: Call) -> OperationResult:
-    """Durable before it is answered; what follows is seen by notifications, history and profile."""
+    """Store the action before the response is sent. Notifications, history and profile show its results later."""
     body: MemberAction = call.body
     if body.action is None:
         return OperationResult(data=None, status=200, content=b"")

@@ -1,4 +1,4 @@
-"""A member's coupons in the first generation: by which id they are found, and one of them."""
+"""A member's coupons in the first-generation API: their ids by cause, and one coupon."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,7 +14,7 @@ Coupons = Mapping[tuple[Cause, datetime], str]
 
 
 async def coupons_of(call: Call) -> Coupons:
-    """The ids of the member's coupons, by what gave them and when."""
+    """Return the ids of the member's coupons by cause and time of issue."""
     _, view = await load_current_member(call)
     return {
         (Cause(row["cause_kind"], row["cause_id"]), row["issued_at"]): str(row["coupon_id"])
@@ -23,7 +23,7 @@ async def coupons_of(call: Call) -> Coupons:
 
 
 async def get_coupon(call: Call) -> LoyaltyCoupon:
-    """A coupon of the member's own: by its id, or the newest valid one of the reward, product or pool of that id."""
+    """Return a coupon of the member by its id, or the newest valid one of the reward or product with that id."""
     programme, view = await load_current_member(call)
     name = call.path["couponId"]
     coupon_id = uuid_in(name, "")

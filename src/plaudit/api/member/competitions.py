@@ -17,20 +17,20 @@ MemberCompetitionList = page_of(MemberCompetition, "competitions", paged=False)
 
 
 async def get_competitions(call: Call) -> Page:
-    """The competitions: the member's entries, or rank and score."""
+    """Return the competitions with the member's entries, or rank and score."""
     programme, view = await load_current_member(call)
     entries = {row["competition_id"]: row["entries"] for row in view.parts["entries"]}
     async with call.connection() as connection:
         standings = await leaderboards.standings_of(connection, view.member_id)
     groups = groups_of(view)
-    shown: list[MemberCompetition] = []
+    views: list[MemberCompetition] = []
     for competition_id, competition in programme.mechanics[COMPETITION].items():
         if competition.status not in ("active", "completed") or not is_visible_to(competition.segments, groups):
             continue
         place: dict[str, Any] = {"entries": entries.get(competition_id, 0)}
         if competition.score is not None:
             place = await _standing(call, programme, competition_id, standings.get(competition_id))
-        shown.append(
+        views.append(
             MemberCompetition(
                 competition_id=competition_id,
                 name=competition.name,
@@ -40,22 +40,22 @@ async def get_competitions(call: Call) -> Page:
                 **place,
             )
         )
-    return MemberCompetitionList.of(shown)
+    return MemberCompetitionList.of(views)
 
 
 async def _standing(
     call: Call, programme: Programme, competition_id: str, part: tuple[str, str] | None
 ) -> dict[str, Any]:
-    nowhere: dict[str, Any] = {"rank": None, "score": None, "of": None, "scope": None}
+    unranked: dict[str, Any] = {"rank": None, "score": None, "of": None, "scope": None}
     if part is None:
-        return nowhere
+        return unranked
     competition = competition_of(programme.compiled, competition_id)
     assert competition is not None
     scope = part[0] if competition.scope_field is not None or competition.league is not None else None
     board = await call.services.boards.board(call.org_id, competition_id, scope, part[1])
     places = board.among([call.user_id])
     if not places:
-        return nowhere
+        return unranked
     score = to_number(places[0].score, score_decimals(programme.compiled, competition))
     return {"rank": places[0].rank, "score": score, "of": len(board), "scope": scope}
 

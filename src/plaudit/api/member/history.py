@@ -1,4 +1,4 @@
-"""What has happened to the calling member: their notifications and transactions."""
+"""The calling member's notifications and transactions."""
 
 from plaudit.api.http.operations import PAGING, Call, Operation
 from plaudit.api.identity.current_member import OWN, member_id
@@ -9,7 +9,7 @@ from plaudit.api.views.transactions import TransactionList, transaction_view
 
 
 async def get_own_transactions(call: Call) -> Page:
-    """A page of the member's transactions, the newest first."""
+    """Return the member's transactions, newest first."""
     programme = await call.programme()
     page, cursor = await transactions_page(call, member_id(call), call.query.get("cursor", ""))
     return TransactionList.of([transaction_view(programme, row) for row in page], cursor=cursor)

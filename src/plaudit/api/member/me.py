@@ -1,4 +1,4 @@
-"""What members read about themselves: their profile, balances, and progress in campaigns and the mechanics' documents."""
+"""The calling member's profile, balances, and progress in campaigns and mechanics."""
 
 from msgspec import structs
 
@@ -22,7 +22,7 @@ from plaudit.reads import notifications
 
 
 async def get_me(call: Call) -> OpenObject:
-    """Everything at a glance."""
+    """Return the member's complete profile and the number of unread notifications."""
     programme, view = await load_current_member(call)
     async with call.connection() as connection:
         unread = await notifications.unread_count(connection, view.member_id, programme.now())
@@ -30,7 +30,7 @@ async def get_me(call: Call) -> OpenObject:
 
 
 async def get_own_profile(call: Call) -> OpenObject:
-    """What the member is known by; the books are elsewhere."""
+    """Return the member's profile fields, without balances and other computed ones."""
     programme, view = await load_current_member(call)
     return with_written(
         MemberProfile,
@@ -43,13 +43,13 @@ async def get_own_profile(call: Call) -> OpenObject:
 
 
 async def get_campaigns(call: Call) -> Page:
-    """The campaigns that are open to the member, with how far they are in each."""
+    """Return the campaigns that the member may see, with progress."""
     programme, view = await load_current_member(call)
     return MemberCampaignList.of(campaign_views(programme, view))
 
 
 async def get_metrics(call: Call) -> Page:
-    """Each metric's balance: available, pending, expiring."""
+    """Return the member's balance of each metric."""
     programme, view = await load_current_member(call)
     metrics = programme.metrics
     return MemberMetricList.of(

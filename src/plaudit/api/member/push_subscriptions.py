@@ -1,4 +1,4 @@
-"""Web Push: the key to subscribe with, and members' subscriptions."""
+"""Web Push: the key for subscriptions, and members' subscriptions."""
 
 import base64
 from typing import Annotated
@@ -38,7 +38,7 @@ class NewPushSubscription(Struct, kw_only=True, rename="camel"):
 
 
 async def get_push(call: Call) -> PushKey:
-    """Whether the organisation pushes, and the key to subscribe with (`applicationServerKey`)."""
+    """Return whether the organisation uses Web Push, and the `applicationServerKey` for subscriptions."""
     programme = await call.programme()
     async with call.connection() as connection:
         key = load_pem_private_key(await private_key(connection, clock.now()), None)
@@ -49,7 +49,7 @@ async def get_push(call: Call) -> PushKey:
 
 
 async def post_subscription(call: Call) -> PushSubscriptionCreated:
-    """Have what the member is told pushed to a browser too."""
+    """Subscribe a browser to the member's notifications."""
     body: NewPushSubscription = call.body
     wrong: list[FieldError] = []
     message = bounds.wrong_address(body.endpoint, _schemes(call))
@@ -65,14 +65,14 @@ async def post_subscription(call: Call) -> PushSubscriptionCreated:
     if programme.settings.push is None:
         raise Conflict("Web Push is not enabled: set push.contact in the settings", code="push_disabled")
     async with call.connection() as connection:
-        made = await subscribe(
+        subscription_id = await subscribe(
             connection, call.org_id, view.member_id, body.endpoint, body.keys.p256dh, body.keys.auth, clock.now()
         )
-    return PushSubscriptionCreated(subscription_id=f"{PREFIX}{made}")
+    return PushSubscriptionCreated(subscription_id=f"{PREFIX}{subscription_id}")
 
 
 async def delete_subscription(call: Call) -> OperationResult:
-    """Push there no longer."""
+    """Delete a subscription."""
     subscription_id = uuid_in(call.path["subscriptionId"], PREFIX)
     async with call.connection() as connection:
         if subscription_id is None or not await unsubscribe(connection, member_id(call), subscription_id):

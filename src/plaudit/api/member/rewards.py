@@ -1,4 +1,4 @@
-"""What the calling member owns, and can redeem."""
+"""The calling member's products and coupons, and the products to redeem."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ from plaudit.storage.programmes import Programme
 
 
 async def get_rewards(call: Call) -> MemberRewards:
-    """What the member has, and what they could redeem: for how much, and if not, why not."""
+    """Return the member's products and coupons, and what they can redeem, or why not."""
     programme, view = await load_current_member(call)
     balances, groups = balances_view(programme, view), groups_of(view)
     available = [
@@ -32,8 +32,8 @@ async def get_rewards(call: Call) -> MemberRewards:
 def _offer(programme: Programme, view: MemberView, product_id: str, balances: Mapping[str, MetricBalance]) -> Offer:
     product, document = programme.compiled.products[product_id], programme.products[product_id]
     costs = {name: to_number(cost, programme.compiled.metrics[name].decimals) for name, cost in product.costs}
-    had = sum(row["quantity"] for row in view.parts["holdings"] if row["product_id"] == product_id)
-    refusal = redemption_refusal(product, programme.now(), had, 1, is_in_audience=True)
+    owned = sum(row["quantity"] for row in view.parts["holdings"] if row["product_id"] == product_id)
+    refusal = redemption_refusal(product, programme.now(), owned, 1, is_in_audience=True)
     if refusal is None and any(balances[cost_id].available < cost for cost_id, cost in costs.items()):
         refusal = Refusal.balance_insufficient
     return Offer(

@@ -1,10 +1,10 @@
 """A member's live stream: server-sent events (HTML, 9.2), resumable by `Last-Event-ID`.
 
-event: ready            the stream has begun; its id is where it begins
-event: reset            it begins at the present, because the id given is not one of this server's; `changed` follows
+event: ready            the stream is open; its id is the position where it starts
+event: reset            the requested id is unknown, so the stream starts now; `changed` follows
 event: notification     data: the notification, as in /me/notifications; its id is where to resume
-event: changed          something of the member's has changed: balances, progress, …
-: (a comment)           every 15 seconds, so that nobody between thinks that the line is dead
+event: changed          the member's balances, progress or other data have changed
+: (a comment)           every 15 seconds, so that proxies do not close an idle connection
 """
 
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ _ENCODER = msgspec.json.Encoder()
 
 
 async def get_stream(call: Call) -> OperationResult:
-    """Open a stream; it ends when the token does."""
+    """Open a stream. It ends when the token expires."""
     await load_current_member(call)
     stream = await call.services.streams.open(member_id(call), _seen(call))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -36,13 +36,13 @@ async def get_stream(call: Call) -> OperationResult:
 
 
 def _seen(call: Call) -> int | None:
-    given = call.headers.get("last-event-id") or call.query.get("lastEventId")
-    if given is None:
+    text = call.headers.get("last-event-id") or call.query.get("lastEventId")
+    if text is None:
         return None
-    if not given.isascii() or not given.isdigit() or len(given) > DIGITS_MAX:
-        wanted = f"must be an event id received from this stream, a number of at least 0 (got {given[:GOT_MAX]!r})"
-        raise invalid_fields([FieldError("Last-Event-ID", wanted)])
-    return int(given)
+    if not text.isascii() or not text.isdigit() or len(text) > DIGITS_MAX:
+        expected = f"must be an event id received from this stream, a number of at least 0 (got {text[:GOT_MAX]!r})"
+        raise invalid_fields([FieldError("Last-Event-ID", expected)])
+    return int(text)
 
 
 async def _events(call: Call, stream: LiveStream) -> AsyncIterator[bytes]:

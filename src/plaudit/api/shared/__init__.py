@@ -1,1 +1,1 @@
-"""What operations of several generations of the API do: the same code, whichever operation calls it."""
+"""Code that operations of several generations of the API share."""

@@ -1,4 +1,4 @@
-"""Pages of what a member has: transactions, campaigns, notifications."""
+"""Pages of a member's transactions, campaigns and notifications."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -22,13 +22,13 @@ from plaudit.storage.programmes import Programme
 
 
 async def transactions_page(
-    call: Call, member_id: UUID, cursor: str, wanted: TransactionFilter = ALL
+    call: Call, member_id: UUID, cursor: str, filter_: TransactionFilter = ALL
 ) -> tuple[Sequence[Row], str | None]:
     """Return a page of a member's transactions, newest first, and the cursor of the next page."""
     size = page_size(call.query)
-    place = read_cursor({"cursor": cursor}, tuple[int, int], (2**62, 2**15 - 1))
+    position = read_cursor({"cursor": cursor}, tuple[int, int], (2**62, 2**15 - 1))
     async with call.connection() as connection:
-        rows = await transactions.page_of_member(connection, member_id, place, wanted, size + 1)
+        rows = await transactions.page_of_member(connection, member_id, position, filter_, size + 1)
     return paged(rows, size, lambda row: (row["position"], row["ordinal"]))
 
 
@@ -66,7 +66,7 @@ async def own_notifications_page(call: Call) -> Page:
     programme = await call.programme()
     page = call.page(tuple[int], (2**62,))
     async with call.connection() as connection:
-        found = await notifications.fetch_page(connection, member_id(call), *page.start, programme.now(), page.limit)
+        rows = await notifications.fetch_page(connection, member_id(call), *page.start, programme.now(), page.limit)
         unread = await notifications.unread_count(connection, member_id(call), programme.now())
-    found, cursor = page.cut(found, lambda notification_row: (notification_row.sequence,))
-    return NotificationList.of([notification_view(programme, row) for row in found], unread=unread, cursor=cursor)
+    rows, cursor = page.cut(rows, lambda notification_row: (notification_row.sequence,))
+    return NotificationList.of([notification_view(programme, row) for row in rows], unread=unread, cursor=cursor)

@@ -1,4 +1,4 @@
-"""Read and write a member's profile, whoever calls."""
+"""Read and write a member's profile, for any caller."""
 
 import re
 from collections.abc import Generator
@@ -20,7 +20,7 @@ from plaudit.reads import members
 
 
 async def fetch_profile(call: Call, user_id: str) -> OpenObject:
-    """Return a member's profile. Raise NotFound."""
+    """Return a member's profile. Raise NotFound if there is no such member."""
     programme = await call.programme()
     async with call.connection() as connection:
         view = await members.fetch_member(connection, call.org_id, user_id)
@@ -47,9 +47,9 @@ def object_in(body: Any) -> dict[str, Any]:
     return dict(body)  # pyright: ignore[reportUnknownArgumentType]
 
 
-async def write_profile(call: Call, user_id: str, found: ProfileUpdate) -> OpenObject:
-    """Write a checked update into a member's profile. Return the profile."""
-    data = {"attributes": found.attributes, "identities": found.names}
+async def write_profile(call: Call, user_id: str, update: ProfileUpdate) -> OpenObject:
+    """Store a valid update of a member's profile. Return the profile."""
+    data = {"attributes": update.attributes, "identities": update.names}
     with identity_conflicts():
         await run_command(call, kind=PROFILE, trigger="profile.set", user_id=user_id, data=data)
     return await fetch_profile(call, user_id)

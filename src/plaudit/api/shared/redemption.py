@@ -1,4 +1,4 @@
-"""Redeem a product for a member, whoever calls."""
+"""Redeem a product for a member, for any caller."""
 
 from typing import Any
 

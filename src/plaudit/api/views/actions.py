@@ -1,4 +1,4 @@
-"""What is returned for reported actions."""
+"""Response types for reported actions."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class Problem(View):
 
 
 class ActionResult(View):
-    """The result of one action of several. `index` is its place in the request, from 0."""
+    """The result of one action of several. `index` is its position in the request, from 0."""
 
     index: int
     status: Status
@@ -77,13 +77,13 @@ class TrackResult(View):
 
 
 def problem_of(error: PlauditError) -> Problem:
-    """Return an error as it is shown for a part of a request."""
+    """Return the error of a part of a request, as clients see it."""
     details = [FieldProblem(field=field.field, message=field.message) for field in error.fields]
     return Problem(message=error.message, code=error.code, details=details or UNSET)
 
 
 def action_results(results: Sequence[AcceptedAction | PlauditError]) -> list[ActionResult]:
-    """Return what became of each action."""
+    """Return the result of each action."""
     return [
         ActionResult(index=index, status="refused", error=problem_of(result))
         if isinstance(result, PlauditError)
@@ -93,16 +93,16 @@ def action_results(results: Sequence[AcceptedAction | PlauditError]) -> list[Act
 
 
 def batch_result(results: Sequence[AcceptedAction | PlauditError]) -> ActionBatchResult:
-    """Return what became of a batch."""
-    shown = action_results(results)
-    counts = Counter(result.status for result in shown)
+    """Return the result of a batch."""
+    views = action_results(results)
+    counts = Counter(result.status for result in views)
     return ActionBatchResult(
-        accepted=counts["accepted"], duplicate=counts["duplicate"], refused=counts["refused"], results=shown
+        accepted=counts["accepted"], duplicate=counts["duplicate"], refused=counts["refused"], results=views
     )
 
 
 def ingest_result(results: Sequence[AcceptedAction | PlauditError], error: Problem | UnsetType = UNSET) -> IngestResult:
-    """Return what became of the events of another system's request."""
+    """Return the result of a request in another system's format."""
     refused = sum(isinstance(result, PlauditError) for result in results)
     return IngestResult(
         success=refused == 0,

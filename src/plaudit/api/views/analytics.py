@@ -1,4 +1,4 @@
-"""What the operations on analytics return."""
+"""Response types of the operations on analytics."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""What the operations on API keys return."""
+"""Response types of the operations on API keys."""
 
 from msgspec import UNSET, UnsetType
 
@@ -25,7 +25,7 @@ class CurrentApiKey(ApiKey):
 
 
 class ApiKeyWithSecret(ApiKey, kw_only=True):
-    """An API key with its secret, which no other response shows; and the key that it replaces, if it does."""
+    """An API key with its secret, which no other response contains. `replaces` is the id of the rotated key."""
 
     api_secret: str
     replaces: str | UnsetType = UNSET

@@ -1,4 +1,4 @@
-"""What the audit log returns."""
+"""Response types of the audit log."""
 
 from typing import Any
 

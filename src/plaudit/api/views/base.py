@@ -1,7 +1,6 @@
-"""What response types are made of. A response type is a struct that encodes a response and describes it in OpenAPI.
+"""The bases of response types. A response type is a struct that encodes a response and describes it in OpenAPI.
 
-Its name is the name of the schema in the description, and of the class in generated clients; its docstring is the
-schema's description.
+Its name becomes the name of the schema and of the class in generated clients. Its docstring becomes the description.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +36,7 @@ class Acknowledgement(View):
 
 
 class Page(View):
-    """The base of the types that `page_of` makes."""
+    """The base of the types that `page_of` returns."""
 
     collection: ClassVar[str]
 
@@ -55,9 +54,9 @@ def page_of(
     name: str = "",
     paged: bool = True,
 ) -> type[Page]:
-    """Return the type of a page of items: `{<collection>: […], <others>, cursor}`; without cursor if not `paged`.
+    """Return the type of a page of items: `{<collection>: […], <others>, cursor}`, without `cursor` if not `paged`.
 
-    `collection` and the names of `others` are written in snake_case; others may have a default.
+    `collection` and the names of `others` are in snake_case. An entry of `others` may have a default.
     """
     fields: list[Any] = [(collection, list[item]), *others]  # pyright: ignore[reportInvalidTypeForm]
     if paged:
@@ -65,22 +64,22 @@ def page_of(
     doc = (
         "A page of a list. The `cursor` leads to the next page, and is null on the last." if paged else "A whole list."
     )
-    made = defstruct(
+    page = defstruct(
         name or f"{item.__name__}List", fields, bases=(Page,), module=item.__module__, kw_only=True,
         rename="camel", namespace={"collection": collection, "__doc__": doc},
     )  # fmt: skip
-    return cast("type[Page]", made)
+    return cast("type[Page]", page)
 
 
 class OpenView(View):
-    """The base of response types that are sent with further fields (as an `OpenObject`), and described so."""
+    """The base of response types that may have further fields (as an `OpenObject`). OpenAPI describes them so."""
 
 
 class OpenObject:
     """A view that is sent with further fields next to its own, such as a profile with the member's attributes.
 
-    The view's own fields win over further ones of the same name. The view has at least one field. Fields that a client
-    sees often are of an `OpenView`, which says in the description that there are more.
+    The view's own fields take precedence over further ones with the same name. The view has at least one field. Types
+    that clients use often are an `OpenView`, so that OpenAPI mentions the further fields.
     """
 
     __slots__ = ("further", "view")
@@ -90,14 +89,14 @@ class OpenObject:
         self.further = further
 
 
-def view_from(of: type[View], given: Mapping[str, Any]) -> Any:
-    """Return plain values, by their names in the response, as a view; and the views inside it.
+def view_from(of: type[View], values: Mapping[str, Any]) -> Any:
+    """Return a view, with the views inside it, from plain values by their names in the response.
 
-    Fields that the type does not have make it an `OpenObject`.
+    If there are values that the type has no field for, the result is an `OpenObject`.
     """
     parts, further = _parts_of(of), dict[str, Any]()
     fields: dict[str, Any] = {}
-    for name, value in given.items():
+    for name, value in values.items():
         if name in parts:
             field, convert = parts[name]
             fields[field] = value if convert is None else convert(value)
@@ -113,10 +112,10 @@ def _parts_of(of: type[View]) -> Mapping[str, tuple[str, Callable[[Any], Any] | 
 
 
 def _conversion(of: Any) -> Callable[[Any], Any] | None:
-    """Return what makes views of a field's plain values; None if its type has no views in it."""
+    """Return the function that turns a field's plain value into views; None if its type contains no views."""
     if isinstance(of, type) and issubclass(of, View):
         return lambda value: view_from(of, value) if isinstance(value, Mapping) else value  # pyright: ignore[reportUnknownArgumentType]
-    inner = next((found for part in get_args(of) if (found := _conversion(part)) is not None), None)
+    inner = next((convert for part in get_args(of) if (convert := _conversion(part)) is not None), None)
     if inner is None:
         return None
     if get_origin(of) is list:
@@ -138,7 +137,7 @@ def _plain(value: Any) -> Json:
 
 
 def _encoded(value: Any) -> Any:
-    """Return how an open object is encoded: two objects, joined."""
+    """Return an open object as one JSON object, joined from the encodings of its two parts."""
     if not isinstance(value, OpenObject):
         raise NotImplementedError(f"cannot encode {value!r}")
     if not value.further:

@@ -1,4 +1,4 @@
-"""What the operations on campaigns return."""
+"""Response types of the operations on campaigns."""
 
 from .base import Time, View, page_of
 from .member_progress import CampaignProgress

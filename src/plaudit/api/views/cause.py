@@ -1,4 +1,4 @@
-"""What brought something about, as responses show it."""
+"""The cause of a transaction or grant in responses."""
 
 from typing import Any
 
@@ -15,5 +15,5 @@ class Cause(View):
 
 
 def cause_view(cause: core.Cause) -> dict[str, Any]:
-    """Return the fields of a response that say what its cause is."""
+    """Return the fields of a response that describe a cause."""
     return {"campaign_id": core.public_campaign_id(cause), "cause": Cause(kind=cause.kind, id=cause.id or None)}

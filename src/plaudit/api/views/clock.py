@@ -1,4 +1,4 @@
-"""What the operations on the clock return."""
+"""Response types of the operations on the clock."""
 
 from .base import Time, View
 

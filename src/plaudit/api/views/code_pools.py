@@ -1,4 +1,4 @@
-"""What the operations on the codes of a pool return."""
+"""Response types of the operations on the codes of a pool."""
 
 from typing import Literal
 

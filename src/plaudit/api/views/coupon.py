@@ -1,4 +1,4 @@
-"""What a coupon is worth and where it can be used: told to its member and to the shop, wherever it is shown."""
+"""A coupon's discount and where to use it. Every response with a coupon has these fields."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -34,7 +34,7 @@ class WithIssuedCoupon(CouponWorth):
 def worth_of(programme: Programme, origin_id: str, terms: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of `CouponWorth` for a coupon, from the reward or product that it came from.
 
-    `terms` are those that it was issued with, which a later change of the reward does not touch.
+    `terms` are those at the time of issue; later changes of the reward do not affect them.
     """
     origin = programme.rewards.get(origin_id) or programme.products.get(origin_id)
     config = origin.config if isinstance(origin, Reward) else {}

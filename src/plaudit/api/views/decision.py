@@ -1,4 +1,4 @@
-"""What a decision led to, for the one who reported the action and waited."""
+"""The outcome of a decision, for a caller who waits for it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ from plaudit.engine.processed import ProcessedEvent
 from .base import Time, View
 from .events import EventTransaction
 
-# As it is documented: the one field of the API that is written so.
+# The documented spelling: the API's only snake_case field.
 _NEXT_AVAILABLE = "next_available_at"
 
 
@@ -131,13 +131,13 @@ def _refusals_of(effect: EffectTrace) -> list[str]:
 
 
 def next_at_of(processed: ProcessedEvent) -> datetime | None:
-    """When what was refused may succeed, if that is known."""
+    """Return when a refused effect can succeed, or None if that is unknown."""
     if processed.decision is None:
         return None
-    found = [_next_at(trace) for trace in processed.decision.trace] + [
+    instants = [_next_at(trace) for trace in processed.decision.trace] + [
         transaction.next_at for transaction in processed.decision.transactions
     ]
-    return min((at for at in found if at is not None), default=None)
+    return min((at for at in instants if at is not None), default=None)
 
 
 def _next_at(trace: Trace) -> datetime | None:

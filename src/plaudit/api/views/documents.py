@@ -21,7 +21,7 @@ Fields = list[tuple[str, Any] | tuple[str, Any, Any]]
 
 
 class DocumentBody(Struct):
-    """The base of the bodies that contain a document. The store decodes these, since it knows all their spellings."""
+    """The base of request bodies with a document. `storage/documents` decodes these, because clients may use dialects."""
 
 
 class CampaignTrigger(View):
@@ -52,14 +52,14 @@ class DocumentVersion(View):
 
 DocumentVersionList = page_of(DocumentVersion, "versions")
 
-# Fields that look different outside than they are kept (documents/dialects.py).
+# Fields whose API form differs from the stored form (documents/dialects.py).
 _WRITTEN_AS: Mapping[tuple[str, str], Any] = {
     ("campaign", "triggers"): list[CampaignTrigger],
     ("rule", "effects"): list[RuleEffect],
 }
 
-_IN_PATH = {("rule", "campaign_id")}  # so it may be left out of the body
-# Fields that documents of a kind are shown with and do not contain.
+_IN_PATH = {("rule", "campaign_id")}  # so it is optional in the body
+# Fields in the responses of a kind that its documents do not contain.
 _COUNTS = ("total_codes", "available_codes", "allocated_codes", "redeemed_codes", "expired_codes")
 SHOWN_WITH: Mapping[str, Fields] = {
     "reward": [("org_status_key", str | UnsetType, UNSET)],
@@ -74,7 +74,7 @@ _NEW_ID = Annotated[str, Meta(pattern=DOCUMENT_ID, description="Its id. By defau
 
 
 class DocumentTypes(Struct, frozen=True):
-    """The types of a kind of document. `id_name` is its id's field in `view`; `names` are its own fields' by those outside."""
+    """The types of a kind of document. `id_name` is the field of `view` with the id; `names` maps API names to fields."""
 
     view: type[View]
     page: type[Page]
@@ -102,7 +102,7 @@ def _types_of(kind: DocumentKind) -> DocumentTypes:
 
 
 def _view_type(kind: DocumentKind, noun: str, own: Sequence[FieldInfo]) -> type[View]:
-    shown: Fields = [
+    view_fields: Fields = [
         ("org_id", str),
         (_id_name(kind), str),
         *((part.name, _optional(_WRITTEN_AS.get((kind.name, part.name), part.type)), UNSET) for part in own),
@@ -110,7 +110,7 @@ def _view_type(kind: DocumentKind, noun: str, own: Sequence[FieldInfo]) -> type[
         ("out_of_force", _optional(_OUT_OF_FORCE), UNSET),
         *SHOWN_WITH.get(kind.name, ()),
     ]
-    return _defined(noun, shown, View, kind)
+    return _defined(noun, view_fields, View, kind)
 
 
 def _defined(name: str, parts: Fields, base: type[Any], kind: DocumentKind, **config: Any) -> type[Any]:
@@ -137,7 +137,7 @@ def _id_name(kind: DocumentKind) -> str:
 
 
 def snake_case(name: str) -> str:
-    """Return a name of the API as the fields of types are called."""
+    """Return the name of a struct's field for a camelCase name of the API."""
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 

@@ -1,4 +1,4 @@
-"""What a dry run returns next to the response."""
+"""What a dry run adds to the response."""
 
 from msgspec import UNSET, UnsetType
 
@@ -6,6 +6,6 @@ from .decision import OutcomeTransaction
 
 
 class DryRunTransaction(OutcomeTransaction, kw_only=True):
-    """A transaction that would be posted. `userId` is there for callers who may read members."""
+    """A transaction that would be posted. `userId` is only present for callers who may read members."""
 
     user_id: str | UnsetType = UNSET

@@ -1,4 +1,4 @@
-"""What enrolment returns."""
+"""Response types of enrolment."""
 
 from typing import Literal
 

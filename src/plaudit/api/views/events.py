@@ -1,4 +1,4 @@
-"""What the operations on events return."""
+"""Response types of the operations on events."""
 
 from typing import Any, Literal
 
@@ -85,7 +85,7 @@ class ExplainedStep(View):
 
 
 class ExplainedCampaign(View):
-    """What a campaign or another mechanic made of the event: it fired, or did not for the `reason`.
+    """What a campaign or mechanic did with the event: it fired, or did not fire for the `reason`.
 
     Of other mechanics, such as a streak, `kind` says what it is, and its state is in a further field of that name.
     `status` is there for a campaign that would have listened if it were active.

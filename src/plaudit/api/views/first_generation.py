@@ -1,4 +1,4 @@
-"""What the first generation of the members' calls returns: challenges, missions, inventory, milestones."""
+"""Response types of the first-generation member API: challenges, missions, inventory, milestones."""
 
 import re
 from typing import Literal
@@ -193,15 +193,15 @@ class LoyaltyCoupon(View, rename="lower"):
 
 
 def challenge_id(programme: Programme, campaign_id: str) -> str:
-    """The id of a campaign, which is a challenge here and has a UUID: the one in its own id, or one that follows from it."""
+    """Return a campaign's id as a challenge: the UUID in the campaign's id, or a UUID derived from that id."""
     try:
         return str(UUID(campaign_id.removeprefix(_CAMPAIGN)))
     except ValueError:
         return str(derived_id(programme.compiled.org_id, f"challenge:{campaign_id}"))
 
 
-def campaign_called(programme: Programme, name: str) -> str:
-    """Return the id of the campaign that is called so, by its own id or as a challenge; the name itself if none is."""
+def campaign_id_of(programme: Programme, name: str) -> str:
+    """Return the id of the campaign with this id or challenge id; the name itself if there is none."""
     if name in programme.campaigns or not _LIKE_A_UUID.fullmatch(name):
         return name
     return next(
@@ -210,12 +210,12 @@ def campaign_called(programme: Programme, name: str) -> str:
 
 
 def mission_id(programme: Programme, campaign_id: str, step: int) -> str:
-    """The id of a campaign's step, which is a mission here."""
+    """Return the id of a campaign's step as a mission."""
     return str(derived_id(programme.compiled.org_id, f"mission:{campaign_id}:{step}"))
 
 
 def set_title(set_id: str) -> str:
-    """The title of an inventory set: what its type is called, or its id in words."""
+    """Return the title of an inventory set: that of its type, or its id in words."""
     words = set_id.replace("_", " ").replace("-", " ").strip()
     return _TITLES.get(set_id) or words[:1].upper() + words[1:]
 
@@ -230,7 +230,7 @@ _TITLES = {
 
 
 def set_of(programme: Programme, product_id: str) -> str:
-    """The inventory set that a product is shown in."""
+    """Return the inventory set of a product."""
     product = programme.products.get(product_id)
     return "" if product is None else product.inventory_set or product.type
 
@@ -238,7 +238,7 @@ def set_of(programme: Programme, product_id: str) -> str:
 def payload_view(
     programme: Programme, changes: ChangeSummary, achieved: tuple[str, str] | None, coupon_id: str | None
 ) -> LoyaltyPayload:
-    """Return what came with an achievement (a challenge and a mission), if it is one, and its coupon, if it has one."""
+    """Return the changes of a notification or history entry, with its challenge, mission and coupon if it has them."""
     program = programme.compiled
     received = [item_change.product_id for item_change in changes.items if item_change.quantity > 0]
     lost = [item_change.product_id for item_change in changes.items if item_change.quantity < 0]

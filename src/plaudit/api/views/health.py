@@ -1,4 +1,4 @@
-"""What the checks of the server return."""
+"""Response types of the health checks."""
 
 from msgspec import UNSET, UnsetType
 

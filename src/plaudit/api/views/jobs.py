@@ -1,4 +1,4 @@
-"""What the operations on bulk jobs, and on rollbacks, return."""
+"""Response types of the operations on bulk jobs, and on rollbacks,."""
 
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -61,7 +61,7 @@ class LostAmount(View):
 
 
 class LostItems(View):
-    """How many could not be recovered, and the number of members."""
+    """How many items could not be recovered, and from how many members."""
 
     number: int
     members: int
@@ -99,7 +99,7 @@ class RollbackState(View):
 
 
 class UndoResult(View):
-    """What was undone of an event. `changed` is false if there was nothing to undo."""
+    """The results of an event that were undone. `changed` is false if there was nothing to undo."""
 
     event_id: str
     campaign_id: str
@@ -153,7 +153,7 @@ JobList = page_of(Job, "jobs")
 
 
 def job_view(programme: Programme, row: Json, of: type[Job] = Job, **others: Any) -> Job:
-    """Return a job as it is shown; with `others`, of a type that has these fields too."""
+    """Return a job as clients see it. `others` are further fields of the view type."""
     job = jobs.job_of(row)
     held = jobs.held_until(job, row["state"], row["moved_at"])
     is_rollback = job.kind == KIND

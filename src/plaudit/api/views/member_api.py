@@ -1,4 +1,4 @@
-"""What members see of themselves."""
+"""Response types of the member API."""
 
 from typing import Literal
 
@@ -58,7 +58,7 @@ class MemberMetric(MetricBalance):
 
 
 class Offer(View):
-    """A product that the member can redeem for its `costs` by metric, or cannot, for the `reason`."""
+    """A product and its `costs` by metric. If the member cannot redeem it, `reason` says why."""
 
     product_id: str
     name: str

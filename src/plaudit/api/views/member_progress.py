@@ -1,4 +1,4 @@
-"""How a member's challenges, and their states in the mechanics' documents, look outside."""
+"""A member's progress in campaigns, and their states in mechanics, as clients see them."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -59,7 +59,7 @@ class CampaignEnrolmentResult(View):
 
 
 class ShownProfile(Struct, frozen=True):
-    """A member as profiles show them: with what the programme still has, and states by the documents of today."""
+    """A member for profiles. Only what the current programme still has is shown, with states by its current documents."""
 
     program: Program
     member: Member
@@ -81,16 +81,16 @@ class ShownProfile(Struct, frozen=True):
 
 
 def profile_source(program: Program, view: MemberView) -> ShownProfile:
-    """Return a member as profiles show them."""
+    """Return a member for profiles, from the member's rows."""
     states: dict[str, dict[str, Any]] = {kind: {} for kind in (*STATE_KINDS, *MECHANICS)}
     for row in view.parts["progress"]:
         if row["kind"] in STATE_KINDS:
             states[row["kind"]][row["key"]] = state_decoder(row["kind"]).decode(row["state"])
     for table in STATE_TABLES.values():
-        of_kind = states[table.kind]
+        kind_states = states[table.kind]
         for row in view.parts.get(table.name, ()):
             _, key, *part = row.values()
-            of_kind[key] = table.put(of_kind.get(key), table.type(*part))
+            kind_states[key] = table.put(kind_states.get(key), table.type(*part))
     return ShownProfile(
         program,
         Member(
@@ -115,7 +115,7 @@ def profile_source(program: Program, view: MemberView) -> ShownProfile:
 
 
 def progress_parts(shown: ShownProfile, now: datetime) -> dict[str, dict[str, Any]]:
-    """Return a member's `campaigns`, and their states in the documents of each mechanic that profiles show."""
+    """Return a member's progress in `campaigns`, and their states in each mechanic that profiles show."""
     program, member = shown.program, shown.member
     parts: dict[str, dict[str, Any]] = {
         "campaigns": {
@@ -132,15 +132,15 @@ def progress_parts(shown: ShownProfile, now: datetime) -> dict[str, dict[str, An
     return parts
 
 
-def progress_view(program: Program, campaign: Campaign, kept: Progress, now: datetime) -> CampaignProgress:
-    """Return how far a member is in a campaign at `now`."""
-    return CampaignProgress(**progress_fields(program, campaign, kept, now))
+def progress_view(program: Program, campaign: Campaign, stored: Progress, now: datetime) -> CampaignProgress:
+    """Return a member's progress in a campaign at `now`."""
+    return CampaignProgress(**progress_fields(program, campaign, stored, now))
 
 
-def progress_fields(program: Program, campaign: Campaign, kept: Progress, now: datetime) -> dict[str, Any]:
+def progress_fields(program: Program, campaign: Campaign, stored: Progress, now: datetime) -> dict[str, Any]:
     """Return the fields of `CampaignProgress`."""
-    progress = progress_at(campaign, kept, now, program.settings.time_zone)
-    steps = [_step_view(step, progress.steps.get(number, StepProgress())) for number, step in enumerate(campaign.steps)]
+    progress = progress_at(campaign, stored, now, program.settings.time_zone)
+    steps = [_step_view(step, progress.steps.get(index, StepProgress())) for index, step in enumerate(campaign.steps)]
     fields: dict[str, Any] = {
         "completions": progress.completions,
         "last_completed_at": optional_time(progress.last_at),

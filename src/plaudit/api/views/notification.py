@@ -41,7 +41,7 @@ class RungChange(View):
 
 
 class Notification(View):
-    """A notification with what it changed. `display` says how apps show it."""
+    """A notification with what it changes. `display` says how apps show it."""
 
     notification_id: str
     type: Literal["message", "step.completed", "campaign.completed"]
@@ -69,21 +69,21 @@ NotificationList = page_of(Notification, "notifications", [("unread", int)])
 
 
 class ReadMarker(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """The notifications to mark as read: these, all up to one, or all (default)."""
+    """The notifications to mark as read: these, all up to one of them, or all (default)."""
 
     ids: Annotated[list[UUID], Meta(max_length=IDS_MAX)] = field(default_factory=list[UUID])
     up_to: UUID | None = None
 
 
 async def unread_of(call: Call) -> tuple[Programme, list[NotificationRow]]:
-    """What the member who makes the call has not read."""
+    """Return the calling member's unread notifications."""
     programme = await call.programme()
     async with call.connection() as connection:
         return programme, await notifications.unread(connection, member_id(call), programme.now())
 
 
 async def post_read(call: Call) -> ReadCount:
-    """Mark as read. Returns how many were newly read, and how many are still unread."""
+    """Mark notifications as read. Return how many were newly read, and how many are still unread."""
     body: ReadMarker = call.body
     programme = await call.programme()
     async with call.connection() as connection:
@@ -96,8 +96,8 @@ async def post_read(call: Call) -> ReadCount:
 
 
 def notification_view(programme: Programme, note: NotificationRow) -> Notification:
-    """A notification in the present generation."""
-    changed, program = note.changes, programme.compiled
+    """Return a notification as the current member API shows it."""
+    changes, program = note.changes, programme.compiled
     return Notification(
         notification_id=str(note.notification_id),
         type=cast("Any", note.type),
@@ -113,8 +113,8 @@ def notification_view(programme: Programme, note: NotificationRow) -> Notificati
             metric_id: MetricChange(
                 before=amount_view(program, metric_id, before), after=amount_view(program, metric_id, after)
             )
-            for metric_id, (before, after) in changed.metrics.items()
+            for metric_id, (before, after) in changes.metrics.items()
         },
-        items=[ItemChange(product_id=item.product_id, quantity=item.quantity) for item in changed.items],
-        rungs=[RungChange(ladder_id=move.document_id, before=move.before, after=move.after) for move in changed.moves],
+        items=[ItemChange(product_id=item.product_id, quantity=item.quantity) for item in changes.items],
+        rungs=[RungChange(ladder_id=move.document_id, before=move.before, after=move.after) for move in changes.moves],
     )

@@ -1,4 +1,4 @@
-"""What the operations on consents, export and erasure return."""
+"""Response types of the operations on consents, export and erasure."""
 
 from .base import Json, Time, View
 from .profiles import Profile
@@ -23,7 +23,7 @@ class Consents(View):
 
 
 class StoredRecords(View):
-    """All stored records about a member besides the profile."""
+    """All stored records about a member except the profile."""
 
     transactions: list[Json]
     events: list[Json]

@@ -1,4 +1,4 @@
-"""What the operations on products return."""
+"""Response types of the operations on products."""
 
 from .base import Time, View
 from .coupon import WithIssuedCoupon

@@ -1,4 +1,4 @@
-"""What the operations on the profile schema return."""
+"""Response types of the operations on the profile schema."""
 
 from plaudit.documents.profile_schema import ProfileField
 

@@ -1,4 +1,4 @@
-"""A member as a profile."""
+"""Profiles: members with their fields, balances, products, coupons and progress."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -35,7 +35,7 @@ class ExpiringAmount(View):
 
 
 class MetricBalance(View):
-    """A member's balance of a metric. `available` is without what is pending or held; `lifetime` is all that was earned."""
+    """A member's balance of a metric. `available` excludes pending and held amounts; `lifetime` is the total earned."""
 
     balance: float
     pending: float
@@ -74,20 +74,20 @@ _TYPES: Mapping[str, Any] = {"number": float, "string": str | None, "array": lis
 
 
 _NAMES = {field.name: snake_case(field.name) for field in COMPUTED}
-# What clients write. An organisation's profile schema may give a field another type, or none; that of a few is certain.
+# The fields that clients write. The organisation's profile schema can change their types, except for a few.
 _WRITTEN = {
     field.name: snake_case(field.name)
     for field in PROFILE_FIELDS
     if field.kept_by == Keeper.user and field.name != "userId"
 }
-_CERTAIN = {*identities.KINDS, TIME_ZONE}
+_FIXED_TYPES = {*identities.KINDS, TIME_ZONE}
 _DESCRIPTIONS = {
-    "email": "An identity of the member: they are found by it.",
-    "phone": "An identity of the member: they are found by it. In the form `+491512345678`.",
+    "email": "An identity: the member can be found by it.",
+    "phone": "An identity: the member can be found by it. In the form `+491512345678`.",
     "country": "The member's country.",
     "city": "The member's city.",
-    "timezone": "The member's time zone, such as `Europe/Berlin`: it decides when their days begin.",
-    "language": "The member's language, in which notifications are written.",
+    "timezone": "The member's time zone, such as `Europe/Berlin`. It decides when their days begin.",
+    "language": "The language of the member's notifications.",
     "referredBy": "The user id of the member who referred this one.",
     "tags": "The member's tags.",
     "displayName": "The name that other members see.",
@@ -95,12 +95,12 @@ _DESCRIPTIONS = {
     "source": "Where the member came from.",
     "channel": "The channel that the member came through.",
     "preferences": "The member's preferences, an object.",
-    "optedOut": "Whether the member has opted out: their actions have no effects.",
+    "optedOut": "Whether the member has opted out, so that their actions have no effects.",
 }
 
 
 def _written_type(name: str) -> Any:
-    of = str | None | UnsetType if name in _CERTAIN else Any
+    of = str | None | UnsetType if name in _FIXED_TYPES else Any
     return Annotated[of, Meta(description=_DESCRIPTIONS[name])]
 
 
@@ -133,7 +133,7 @@ class _ProfileBase(ComputedFields, kw_only=True):
     coupons: list[MemberCoupon]
 
 
-def _states_shown(*, in_own_tables: bool) -> list[tuple[str, Any]]:
+def _state_fields(*, in_own_tables: bool) -> list[tuple[str, Any]]:
     return [
         (mechanic.name_in_profiles, dict[str, mechanic.state_view])
         for mechanic in MECHANICS.in_order_of_views()
@@ -141,9 +141,9 @@ def _states_shown(*, in_own_tables: bool) -> list[tuple[str, Any]]:
     ]
 
 
-_ABOUT = """A member, with further fields by the profile schema.
+_ABOUT = """A member. Further fields are those of the profile schema.
 
-`customFields` are those declared as custom fields, which are also among the further fields. """
+`customFields` are those declared as custom fields; they are also among the further fields. """
 
 
 def _about_profiles() -> str:
@@ -159,9 +159,9 @@ else:
     Profile = defstruct(
         "Profile",
         [
-            *_states_shown(in_own_tables=False),
+            *_state_fields(in_own_tables=False),
             ("campaigns", dict[str, CampaignProgress]),
-            *_states_shown(in_own_tables=True),
+            *_state_fields(in_own_tables=True),
         ],
         bases=(_ProfileBase,),
         kw_only=True,
@@ -173,7 +173,7 @@ ProfileList = page_of(Profile, "profiles")
 
 
 def profile_view(programme: Programme, view: MemberView, of: type[Profile] = Profile, **others: Any) -> OpenObject:
-    """Return a member as a profile; with `others`, of a type that has these fields too."""
+    """Return a member's profile. `others` are further fields of the type `of`."""
     return with_written(of, written_fields(view), **profile_fields(programme, view), **others)
 
 
@@ -184,7 +184,7 @@ def written_fields(view: MemberView) -> Json:
 
 
 def with_written(of: type[OpenView], written: Json, **fields: Any) -> OpenObject:
-    """Return a view of these fields and of written ones; those that it has no field for are sent next to it."""
+    """Return a view of these fields and of the written ones, which become further fields if the type lacks them."""
     further = dict(written)
     named = {field: further.pop(name) for name, field in _WRITTEN.items() if name in further}
     return OpenObject(of(**fields, **named), further)
@@ -194,34 +194,34 @@ _COMPUTED_ALWAYS = _NAMES.keys() | {CUSTOM}
 
 
 def profile_fields(programme: Programme, view: MemberView) -> dict[str, Any]:
-    """Return the fields of `Profile` of a member."""
+    """Return the fields of `Profile` for a member."""
     program = programme.compiled
-    shown = profile_source(program, view)
+    source = profile_source(program, view)
     return {
         "org_id": str(program.org_id),
         "user_id": view.user_id,
         "custom_fields": programme.profiles.custom_of(view.attributes),
-        **_computed(programme, view, shown),
+        **_computed(programme, view, source),
         "transaction_count": sum(row["count"] for row in view.parts["transactions"]),
         "metrics": balances_view(programme, view),
         "inventory": inventory_view(programme, view),
         "coupons": coupons_view(programme, view),
-        **progress_parts(shown, programme.now()),
+        **progress_parts(source, programme.now()),
     }
 
 
-def _computed(programme: Programme, view: MemberView, shown: ShownProfile) -> dict[str, Any]:
-    """Return the fields that conditions can use too. Badges are in the order in which the member got them."""
-    computed = {"tier": None} | computed_fields(shown)
-    held = (row["product_id"] for row in view.parts["holdings"])
-    computed["badges"] = badges_of(held, programme.compiled.products)
+def _computed(programme: Programme, view: MemberView, source: ShownProfile) -> dict[str, Any]:
+    """Return the computed fields, which conditions can also use. Badges are in the order in which they were received."""
+    computed = {"tier": None} | computed_fields(source)
+    product_ids = (row["product_id"] for row in view.parts["holdings"])
+    computed["badges"] = badges_of(product_ids, programme.compiled.products)
     return {
         _NAMES[name]: time_text(value) if isinstance(value, datetime) else value for name, value in computed.items()
     }
 
 
 def balances_view(programme: Programme, view: MemberView) -> dict[str, MetricBalance]:
-    """Return a member's balances, of all metrics of the programme."""
+    """Return a member's balances of all metrics in the programme."""
     rows = {row["metric"]: row for row in view.parts["balances"]}
     return {
         metric_id: _balance_view(metric, rows.get(metric_id))
@@ -243,7 +243,7 @@ def _balance_view(metric: Metric, row: Any) -> MetricBalance:
 
 
 def _expiring(metric: Metric, book: Book) -> list[ExpiringAmount]:
-    """Return what expires when, the soonest first."""
+    """Return the amounts that expire, soonest first."""
     amounts: dict[datetime, int] = {}
     for lot in book.lots:
         if lot.expires_at is not None:
@@ -255,7 +255,7 @@ def _expiring(metric: Metric, book: Book) -> list[ExpiringAmount]:
 
 
 def inventory_view(programme: Programme, view: MemberView) -> list[InventoryItem]:
-    """Return the products that a member has."""
+    """Return a member's products."""
     products = programme.compiled.products
     return [
         InventoryItem(
@@ -270,7 +270,7 @@ def inventory_view(programme: Programme, view: MemberView) -> list[InventoryItem
 
 
 def coupons_view(programme: Programme, view: MemberView) -> list[MemberCoupon]:
-    """Return the coupons that a member has or had."""
+    """Return a member's present and past coupons."""
     return [_coupon_view(programme, row) for row in view.parts["coupons"]]
 
 

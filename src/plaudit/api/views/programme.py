@@ -1,4 +1,4 @@
-"""What the operations on the whole programme return."""
+"""Response types of the operations on the whole programme."""
 
 from typing import Any, cast
 
@@ -22,7 +22,7 @@ class PlannedChange(View):
 
 
 class ProgrammeChanges(View):
-    """The changes made, or with `dryRun` those that would be, and the programme's version."""
+    """The changes that were made, or would be with `dryRun`, and the programme's version."""
 
     dry_run: bool
     changes: list[PlannedChange]

@@ -1,4 +1,4 @@
-"""What is returned for Web Push."""
+"""Response types of Web Push."""
 
 from .base import View
 
@@ -11,6 +11,6 @@ class PushKey(View):
 
 
 class PushSubscriptionCreated(View):
-    """The id of a new subscription, which deletes it."""
+    """A new subscription. Its id is needed to delete it."""
 
     subscription_id: str

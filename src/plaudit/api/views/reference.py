@@ -1,4 +1,4 @@
-"""What the operations on reference data return."""
+"""Response types of the operations on reference data."""
 
 from typing import Any
 

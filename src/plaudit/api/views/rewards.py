@@ -1,4 +1,4 @@
-"""What the operations on rewards return."""
+"""Response types of the operations on rewards."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ class _GrantedReward(WithIssuedCoupon, kw_only=True):
     quantity: int | UnsetType = UNSET
 
 
-# What an effect's outcome says of what was granted, by the names in the response; and which of it is a number.
+# Response fields by the names in an effect's outcome, and those of them that are counts.
 GIVEN = {"productId": "product_id", "quantity": "quantity"}
 NUMBERS = ["quantity"]
 

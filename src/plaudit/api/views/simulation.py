@@ -1,4 +1,4 @@
-"""What simulations return."""
+"""Response types of simulations."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""What is returned for tokens and their keys, as RFC 6749, RFC 8693 and RFC 7517 name it."""
+"""Response types for tokens and keys, with the names of RFC 6749, RFC 8693 and RFC 7517."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""What the operations on the ledger return."""
+"""Response types of the operations on the ledger."""
 
 from typing import Any, Literal
 
@@ -45,7 +45,7 @@ class MatchedAmount(View):
 
 
 class Transaction(View):
-    """One change of a balance. `type` is the metric too.
+    """One change of a balance. `type` is also the metric.
 
     `lots` are the parts of the amount, `refusal` says why nothing or less was posted, and `possibleAt` when more is.
     `paidBy` are the credits that a debit has spent, `spentOn` the debits that a credit was spent on. `duplicate` is true
@@ -85,14 +85,14 @@ class Hold(View):
 
 
 class ExpiryExtension(View):
-    """From when on a member's amounts of a metric expire at the earliest."""
+    """The new expiry of a member's amounts of a metric that would have expired earlier."""
 
     metric: str
     expires_at: Time
 
 
 class MergeResult(View):
-    """A member that another one was merged into, and the transactions that brought over the balances."""
+    """The remaining member after a merge, and the transactions that moved the balances."""
 
     user_id: str
     former: str = field(name="from")
@@ -104,12 +104,12 @@ TransactionList = page_of(Transaction, "transactions")
 
 
 def transaction_view(programme: Programme, row: Row, **others: Any) -> Transaction:
-    """Return a transaction as it looks outside, with `others` of its fields."""
+    """Return a transaction as clients see it. `others` are further fields."""
     return Transaction(**transaction_fields(programme, row), **others)
 
 
 def transaction_fields(programme: Programme, row: Row) -> dict[str, Any]:
-    """Return the fields of a transaction as it looks outside."""
+    """Return the fields of `Transaction` for a row of the ledger."""
     metric = programme.compiled.metrics.get(row["metric"])
     decimals = metric.decimals if metric else 0
     return {
@@ -145,7 +145,7 @@ def _details(details: TransactionDetails, decimals: int) -> dict[str, Any]:
 
 
 def transfer_view(programme: Programme, transfer: Transfer | None) -> TransferState | UnsetType:
-    """Return how far a transfer is; UNSET for a transaction that is part of none."""
+    """Return a transfer's progress; UNSET for a transaction that is part of none."""
     if transfer is None:
         return UNSET
     received = transfer.received

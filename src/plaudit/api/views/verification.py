@@ -1,4 +1,4 @@
-"""What the check of the ledger returns."""
+"""Response types of the check of the ledger."""
 
 from .base import View
 

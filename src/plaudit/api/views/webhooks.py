@@ -1,4 +1,4 @@
-"""What the operations on webhooks return."""
+"""Response types of the operations on webhooks."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ from .base import Time, View, page_of
 
 
 class WebhookSecret(View):
-    """The secret that a webhook's messages are signed with, and until when the one before is used too."""
+    """The secret that signs a webhook's messages. `oldSecretEndsAt`: until then they are also signed with the old one."""
 
     webhook_id: str
     secret: str
@@ -20,7 +20,7 @@ class WebhookSecret(View):
 
 
 class WebhookState(View):
-    """How a webhook is doing: how many messages are waiting or dead, and since when it fails."""
+    """A webhook's state: the numbers of waiting and dead deliveries, and since when deliveries fail."""
 
     webhook_id: str
     status: str
@@ -41,7 +41,7 @@ class TestMessage(View):
 
 
 class Delivery(View):
-    """The delivery of a message to a webhook, and its last attempt."""
+    """The delivery of a message to a webhook, with its last attempt."""
 
     delivery_id: str
     type: str
@@ -62,7 +62,7 @@ class ReplayResult(View):
 
 
 class MessageFeed(View):
-    """Messages in their order. Continue with `cursor`, also after the last one."""
+    """Messages in order. Continue with `cursor`, even after the last message."""
 
     messages: list[WebhookMessage]
     cursor: str
@@ -73,7 +73,7 @@ DeliveryList = page_of(Delivery, "deliveries")
 
 
 def delivery_view(row: Row) -> Delivery:
-    """Return a delivery as it is shown."""
+    """Return a delivery as clients see it."""
     return Delivery(
         delivery_id=f"msg_{row['message_id'].hex}",
         type=row["type"],

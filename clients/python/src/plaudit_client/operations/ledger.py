@@ -117,7 +117,8 @@ class LedgerServerOperations(Transport):
     ) -> models.Transaction:
         """Transfer an amount to another member.
 
-        The expiry dates go with it. `transfer.status` in the response says whether the receiver has it.
+        The amount keeps its expiry dates. `transfer.status` in the response says whether the receiver has got
+        it.
         """
         return self.send(
             Request(
