@@ -1,4 +1,4 @@
-/** How both clients send: with who calls, with retries where they are safe, and with keys that make a POST count once. */
+/** How both clients send requests: with credentials, retries where they are safe, and keys that make a POST count once. */
 
 import createClient from "openapi-fetch";
 import type { Client, ClientOptions, FetchResponse, MaybeOptionalInit } from "openapi-fetch";
@@ -8,7 +8,7 @@ import { PlauditError, readError } from "./errors.js";
 export interface ConnectionOptions {
   /** The API's address. */
   server: string;
-  /** How often a request is sent in all if it may succeed later. 4 by default. */
+  /** The maximum number of tries, if a request may succeed later. 4 by default. */
   tries?: number;
   /** Another `fetch`, for tests. */
   fetch?: (request: Request) => Promise<Response>;
@@ -17,7 +17,7 @@ export interface ConnectionOptions {
 /** A token or secret, or a function that returns it. The function is called again when the server rejects a token. */
 export type Bearer = string | (() => string | Promise<string>);
 
-/** The data of a response: what is in its envelope, if it has one. */
+/** The data of a response, without its envelope. */
 export type DataOf<Body> = Body extends { success: true; data: infer Data } | { message: "OK"; data: infer Data } ? Data : Body;
 
 type Method = "get" | "post" | "put" | "patch" | "delete";
@@ -36,12 +36,12 @@ type Call<Paths, M extends Method> = <P extends PathWith<Paths, M>, Init extends
 type ItemOf<Page> = { [Name in keyof Page]-?: Page[Name] extends readonly (infer Item)[] ? Item : never }[keyof Page];
 
 const RETRYABLE = new Set([0, 408, 425, 429, 500, 502, 503, 504]);
-const IN_PROGRESS = "in_progress"; // the same request is being processed: its response will be this one's
+const IN_PROGRESS = "in_progress"; // the first request is still being processed; a retry gets its response
 const DELAYS_MS = [200, 400, 800, 1_600, 5_000, 15_000];
 const DELAY_MS_MAX = 20_000;
 const JSON_MEDIA = "application/json";
 
-/** A connection to a server, for the `Paths` that its caller may use. */
+/** A connection to a server, for the `Paths` that the caller may use. */
 export class Connection<Paths extends {} = paths> {
   /** Every operation, by its path, with the whole response. `get`, `post`, `put`, `patch` and `delete` return its data. */
   readonly api: Client<Paths>;
@@ -108,7 +108,7 @@ export class Connection<Paths extends {} = paths> {
     }
   }
 
-  /** Send a request as the caller; with a new token if the server rejects the one it had. */
+  /** Send a request with the caller's token. If the server rejects it, get a new token and try again. */
   async #sendAs(request: Request, mayRenew: boolean): Promise<Response | PlauditError> {
     const bearer = this.#bearer;
     const again = mayRenew && typeof bearer === "function" ? request.clone() : null;
@@ -128,7 +128,7 @@ export class Connection<Paths extends {} = paths> {
   }
 }
 
-/** Wait; until the signal is aborted at the longest. */
+/** Wait, but end early if the signal is aborted. */
 export function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, milliseconds);
@@ -154,7 +154,7 @@ function isEnvelope(body: unknown): body is { data: unknown } {
   return ("success" in body && body.success === true) || ("message" in body && body.message === "OK");
 }
 
-/** Return a path with its parameters. An id that is also the name of a call has one letter encoded. */
+/** Return a path with its parameters. An id that is also the name of an endpoint has one letter encoded. */
 function filledIn(path: string, params: Record<string, unknown>): string {
   return path.replace(/{(\w+)}/g, (_, name: string) => {
     const value = String(params[name]);
@@ -162,7 +162,7 @@ function filledIn(path: string, params: Record<string, unknown>): string {
   });
 }
 
-/** Return a body as it is sent: text and bytes as they are, everything else as JSON. */
+/** Return the encoded body: text and bytes unchanged, everything else as JSON. */
 function encoded(body: unknown): BodyInit {
   const isSent = typeof body === "string" || body instanceof Blob || body instanceof ArrayBuffer || ArrayBuffer.isView(body) || body instanceof ReadableStream;
   return isSent ? (body as BodyInit) : JSON.stringify(body);

@@ -1,4 +1,4 @@
-/** What the client throws. */
+/** The errors that the client throws. */
 
 /** The API refused a request, or could not be reached (status 0). `code` never changes; `fields` says what is wrong with each field. */
 export class PlauditError extends Error {

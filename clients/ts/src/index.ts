@@ -1,7 +1,7 @@
 /**
  * A typed client of Plaudit: `PlauditMember` for apps, with a member's token; `Plaudit` for servers, with an API secret.
  *
- * The types are those of the API's description.
+ * The types come from the API's OpenAPI document.
  */
 
 export type * from "./api.js";

@@ -17,9 +17,9 @@ export interface Paging { limit?: number; cursor?: string }
 
 export interface Listeners {
   onNotification?: (notification: Notification) => void;
-  /** Something of the member's has changed: fetch again what you show. */
+  /** The member's data has changed: fetch what you show again. */
   onChange?: () => void;
-  /** The server has lost the position of the stream (it was restored). The stream starts at the present, and `onChange` follows. */
+  /** The server has lost the position of the stream (it was restored). The stream starts now, and `onChange` follows. */
   onReset?: () => void;
   /** The stream is open. `resumed` is true if it was open before. */
   onOpen?: (resumed: boolean) => void;
@@ -28,7 +28,7 @@ export interface Listeners {
 }
 
 const FATAL = new Set([400, 401, 403, 404]);
-const SILENCE_MS = 40_000; // the server sends a comment every 15 seconds: after longer silence, the connection is dead
+const SILENCE_MS = 40_000; // the server sends a comment every 15 seconds, so the connection is dead after 40
 
 /**
  * A member's client.
@@ -42,13 +42,13 @@ export class PlauditMember extends Connection<Pick<paths, MemberPath>> {
     super(options, options.token, options.org);
   }
 
-  /** Return everything at a glance. */
+  /** Return the member's overview. */
   me(): Promise<MemberOverview> { return this.get("/api/loyalty/me"); }
 
-  /** Return the campaigns that are open to the member, with the member's progress. */
+  /** Return the campaigns that the member may see, with progress. */
   async campaigns(): Promise<MemberCampaign[]> { return (await this.get("/api/loyalty/me/campaigns")).campaigns; }
 
-  /** Return what the member has, and what they could redeem. */
+  /** Return the member's products and coupons, and what the member can redeem. */
   rewards(): Promise<MemberRewards> { return this.get("/api/loyalty/me/rewards"); }
 
   /** Return a page of all notifications, newest first. */
@@ -62,7 +62,7 @@ export class PlauditMember extends Connection<Pick<paths, MemberPath>> {
   /** Return a page of the member's transactions, newest first. */
   transactions(paging: Paging = {}): Promise<TransactionList> { return this.get("/api/loyalty/me/transactions", { params: { query: { ...paging } } }); }
 
-  /** Report an action of the member's own. It is durable when this resolves, and counts once, however often it is sent. */
+  /** Report an action of the member. It is stored durably when this resolves, and counts once, however often it is sent. */
   async report(action: string, data: Record<string, string | number | boolean> = {}, key?: string): Promise<void> {
     await this.post("/api/loyalty/action", { body: { action, data }, headers: withKey(key) });
   }

@@ -32,7 +32,7 @@ export class Plaudit extends Connection<Pick<paths, ServerPath>> {
     super(options, options.secret, options.org);
   }
 
-  /** Report an action. It is durable when this resolves, and counts once, however often it is sent. */
+  /** Report an action. It is stored durably when this resolves, and counts once, however often it is sent. */
   async report(userId: string, action: string, data: Record<string, unknown> = {}, options: ReportOptions = {}): Promise<ActionReceipt> {
     const { eventId = crypto.randomUUID(), occurredAt, wait } = options;
     const body = { userId, action, data, eventId, ...(occurredAt && { timestamp: occurredAt.toISOString() }) };

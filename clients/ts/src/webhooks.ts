@@ -1,16 +1,16 @@
-/** Whether a message that a webhook received is the server's, unchanged and recent (Standard Webhooks). */
+/** Verify that a webhook's message comes from the server, is unchanged, and is recent (Standard Webhooks). */
 
 import type { AnyMessage } from "./api.js";
 import { InvalidSignature } from "./errors.js";
 
 export interface VerifyOptions {
-  /** How far the time of the message may be off. 300 by default. */
+  /** The maximum difference between the message's time and now, in seconds. 300 by default. */
   toleranceSeconds?: number;
-  /** The present, in UNIX seconds. */
+  /** The current time, in UNIX seconds (default: now). */
   now?: number;
 }
 
-/** Headers as `fetch` has them, or as Node.js does. */
+/** Headers in the form of `fetch`, or of Node.js. */
 export type ReceivedHeaders = Headers | Record<string, string | string[] | undefined>;
 
 const PREFIX = "whsec_";
@@ -35,7 +35,7 @@ export async function verifyWebhook(secret: string, headers: ReceivedHeaders, bo
 
 function headerOf(headers: ReceivedHeaders, name: string): string | undefined {
   if (headers instanceof Headers) return headers.get(name) ?? undefined;
-  const value = Object.entries(headers).find(([given]) => given.toLowerCase() === name)?.[1];
+  const value = Object.entries(headers).find(([header]) => header.toLowerCase() === name)?.[1];
   return Array.isArray(value) ? value.join(" ") : value;
 }
 

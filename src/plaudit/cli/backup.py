@@ -1,4 +1,4 @@
-"""The commands for backups, and for verifying the ledger."""
+"""The commands `backup`, `restore` and `verify`."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -27,15 +27,17 @@ def backup(
     data: Data = FOLDER,
     database_url: Url = "",
 ) -> None:
-    """Back up the whole database into a file, whether or not a server runs."""
+    """Back up the whole database to a file, with or without a running server."""
     from plaudit.storage import backup as backups
 
     with _database(data, database_url) as url:
         run(lambda: backups.backup(url, file))
-    console.print(f"{file} has the whole database: {file.stat().st_size:,} bytes.", highlight=False, soft_wrap=True)
-    kept = data / "credentials.json"
-    if not database_url and kept.exists():
-        console.print(f"Not in it: {kept}, the demo organisation's secrets.", highlight=False, soft_wrap=True)
+    console.print(
+        f"{file} contains the whole database: {file.stat().st_size:,} bytes.", highlight=False, soft_wrap=True
+    )
+    credentials = data / "credentials.json"
+    if not database_url and credentials.exists():
+        console.print(f"Not in it: {credentials}, the demo organisation's secrets.", highlight=False, soft_wrap=True)
 
 
 def restore(file: Existing, data: Data = FOLDER, database_url: Url = "") -> None:
@@ -52,7 +54,7 @@ def restore(file: Existing, data: Data = FOLDER, database_url: Url = "") -> None
         run(lambda: work(url))
         checks = Target(org="", data=data, database_url=url, url="", key="").place().verify()
     _print(checks)
-    _end(checks)
+    _exit_on_violations(checks)
 
 
 def verify(
@@ -66,18 +68,18 @@ def verify(
 ) -> None:
     """Check every ledger invariant and replay the log. Exits with 1 on any violation."""
     if (url or key) and not child:
-        found = Target(org=org, data=data, database_url=database_url, url=url, key=key).place().verify()
-    else:  # whether or not a server runs
-        with _database(data, database_url) as there:
-            found = Target(org=org, data=data, database_url=there, url="", key="").place().verify()
+        checks = Target(org=org, data=data, database_url=database_url, url=url, key=key).place().verify()
+    else:  # works with and without a running server
+        with _database(data, database_url) as running_url:
+            checks = Target(org=org, data=data, database_url=running_url, url="", key="").place().verify()
     if as_json:
-        typer.echo(msgspec.json.encode(found).decode())
+        typer.echo(msgspec.json.encode(checks).decode())
     else:
-        _print(found)
-    _end(found)
+        _print(checks)
+    _exit_on_violations(checks)
 
 
-def _end(checks: list[Json]) -> None:
+def _exit_on_violations(checks: list[Json]) -> None:
     if any(check["violations"] for check in checks):
         raise SystemExit(1)
 
@@ -100,9 +102,9 @@ def _style(check: Json) -> str:
 
 @contextmanager
 def _database(data: Path, database_url: str, *, new: bool = False) -> Generator[str]:
-    """Return the database's URL. Start the embedded server while it is needed, unless it runs.
+    """Yield the database's URL. Run the embedded server for as long, unless it is already running.
 
-    The folder must have a database, unless it may be `new`. Raise PlauditError.
+    Raise PlauditError if the folder contains no database, unless it may be `new`.
     """
     from plaudit.storage.embedded import DataFolderLock, EmbeddedPostgres, running_url
 
@@ -111,7 +113,9 @@ def _database(data: Path, database_url: str, *, new: bool = False) -> Generator[
         yield running
         return
     if not new and not (data / "postgres").is_dir():
-        raise PlauditError(f"there is no database in {data}: name the folder by --data, or yours by --database-url")
+        raise PlauditError(
+            f"there is no database in {data}: pass its folder with --data, or your own with --database-url"
+        )
     lock = DataFolderLock(data)
     embedded = EmbeddedPostgres(data / "postgres")
     try:

@@ -1,4 +1,4 @@
-"""What commands share: the location of the data, printing, running."""
+"""What commands share: options, printing, and running coroutines."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -38,11 +38,11 @@ Port = Annotated[int, typer.Option(envvar="PLAUDIT_PORT", min=0, max=65_535, hel
 Existing = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The file to read")]
 
 
-def _as_child(given: bool) -> bool:
-    if given:
+def _as_child(is_child: bool) -> bool:
+    if is_child:
         exit_with_parent()
         limit_memory(Settings.from_environment().memory_mb)
-    return given
+    return is_child
 
 
 Child = Annotated[bool, typer.Option("--child", hidden=True, callback=_as_child)]
@@ -50,20 +50,20 @@ FOLDER = Path(".plaudit")
 
 
 def run(work: Callable[[], Awaitable[T]]) -> T:
-    """Run a coroutine to its end, while a parent can watch that the loop runs."""
+    """Run a coroutine to its end. A heartbeat shows the parent process that the event loop is not stuck."""
 
     async def working() -> T:
-        beating = asyncio.create_task(in_hand.beat())
+        heartbeat = asyncio.create_task(in_hand.beat())
         try:
             return await work()
         finally:
-            beating.cancel()
+            heartbeat.cancel()
 
     return uvloop.run(working())
 
 
 def with_org(work: Callable[["Connection", UUID], Awaitable[T]], org: str, data: Path, database_url: str) -> T:
-    """Run something in an organisation: the named one (by id, slug or name), or the oldest."""
+    """Run work for an organisation: the named one (by id, slug or name), or the oldest."""
     from plaudit.storage.postgres import connect
 
     url = url_of(data, database_url)
@@ -71,7 +71,7 @@ def with_org(work: Callable[["Connection", UUID], Awaitable[T]], org: str, data:
     async def working() -> T:
         connection = await connect(url)
         try:
-            return await work(connection, await _org_called(connection, org))
+            return await work(connection, await _org_id_of(connection, org))
         finally:
             await connection.close()
 
@@ -79,14 +79,14 @@ def with_org(work: Callable[["Connection", UUID], Awaitable[T]], org: str, data:
 
 
 def org_id_in(text: str) -> UUID:
-    """Return the id of an organisation. Raises PlauditError."""
+    """Return the organisation id in a text. Raise PlauditError if it is not a UUID."""
     try:
         return UUID(text)
     except ValueError:
         raise PlauditError(f"The organisation must be named by its id, a UUID (got {text!r})") from None
 
 
-async def _org_called(connection: "Connection", name: str) -> UUID:
+async def _org_id_of(connection: "Connection", name: str) -> UUID:
     from plaudit.storage import orgs
 
     if not name:
@@ -94,12 +94,14 @@ async def _org_called(connection: "Connection", name: str) -> UUID:
         if not existing:
             raise PlauditError("No organisation yet: create one with plaudit org create NAME")
         return existing[0].org_id
-    found = await orgs.org_ids_named(connection, name)
-    if not found:
+    org_ids = await orgs.org_ids_named(connection, name)
+    if not org_ids:
         raise NotFound(f"No organisation has the id, slug or name {name!r}; plaudit org list shows them all")
-    if len(found) > 1:
-        raise PlauditError(f"{len(found)} organisations are called {name!r}: name one of {', '.join(map(str, found))}")
-    return found[0]
+    if len(org_ids) > 1:
+        raise PlauditError(
+            f"{len(org_ids)} organisations are called {name!r}: name one of {', '.join(map(str, org_ids))}"
+        )
+    return org_ids[0]
 
 
 def url_of(data: Path, database_url: str) -> str:

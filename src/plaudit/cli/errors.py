@@ -1,4 +1,4 @@
-"""Expected errors: a sentence and an exit status, never a stack trace."""
+"""Expected errors: print a sentence and exit with 1, without a stack trace."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ _OTHER_SCHEMA = (
 
 @contextmanager
 def exit_on_error() -> Generator[None]:
-    """Print an expected error of the body, and exit with 1."""
+    """Print an expected error of the `with` block, and exit with 1."""
     try:
         yield
     except (PlauditError, asyncpg.PostgresError, *UNREACHABLE, OSError) as error:
@@ -32,11 +32,11 @@ def exit_on_error() -> Generator[None]:
 
 
 def _sentence(error: BaseException) -> str | None:
-    """Return what to say of an error that can be expected; None for others."""
+    """Return the sentence for an expected error; None for others."""
     match error:
         case PlauditError():
             return error.message
-        case OSError(filename=str() as name):  # a file; the socket of a server that is not up has no name here
+        case OSError(filename=str() as name):  # a file; errors about a missing socket have no filename
             return f"cannot use {name}: {error.strerror}"
         case FileNotFoundError():
             return "cannot reach the database: it has no socket in that folder"

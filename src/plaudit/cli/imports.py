@@ -1,4 +1,4 @@
-"""The command for imports: files of members, events and codes."""
+"""The command `import`: files of members, events and codes."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -34,18 +34,18 @@ def import_file(
 ) -> None:
     """Import members, events or codes from a CSV or NDJSON file, and reconcile the totals.
 
-    A file can be imported again: what was taken before is unchanged. Exits with 1 if lines were refused.
+    A file can be imported again: lines that were imported before stay unchanged. Exits with 1 if lines were refused.
     """
     place = Target(org=org, data=data, database_url=database_url, url=url, key=key).place()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task(file.name, total=file.stat().st_size)
 
-        def show_progress(read: int, word: str) -> None:
-            progress.update(task, completed=read, description=word)
+        def show_progress(read: int, description: str) -> None:
+            progress.update(task, completed=read, description=description)
 
-        done = place.take_in(file, kind, job, show_progress)
-    _print(file, done)
-    if done["refused"]:
+        result = place.import_file(file, kind, job, show_progress)
+    _print(file, result)
+    if result["refused"]:
         raise SystemExit(1)
 
 

@@ -1,4 +1,4 @@
-"""The commands: parse, call, print."""
+"""The entry point, and the commands `serve`, `migrate` and `play`."""
 
 import asyncio
 import os
@@ -38,14 +38,14 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 def main() -> None:
-    """The entry point: an expected error is a sentence and a status, not a stack trace."""
+    """Run the command line. Expected errors are printed as a sentence, without a stack trace."""
     telemetry.configure_logs()
     with exit_on_error():
         app(prog_name="plaudit")
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
         typer.echo(f"plaudit {__version__}")
         raise typer.Exit
 
@@ -53,7 +53,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def plaudit(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit")
     ] = False,
 ) -> None:
     """Run and operate a Plaudit loyalty server."""
@@ -74,11 +74,11 @@ def serve(
     """Run everything on one machine: PostgreSQL, migrations, API, workers and delivery."""
     from plaudit.storage.embedded import DataFolderLock, EmbeddedPostgres
 
-    Settings.from_environment()  # report errors once, now, and not from each child
+    Settings.from_environment()  # report errors here once, instead of from each child
     sock = listening(host, port)
     lock = DataFolderLock(data)
     embedded = None if database_url else EmbeddedPostgres(data / "postgres")
-    # Asked to stop while starting, it stops as cleanly as later.
+    # A SIGTERM during the start must also stop PostgreSQL and release the lock.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         url = embedded.start() if embedded else database_url
@@ -110,7 +110,7 @@ def _supervise(
     port = sock.getsockname()[1]
     announced = False
 
-    def look_after(supervisor: Supervisor) -> None:
+    def on_tick(supervisor: Supervisor) -> None:
         nonlocal announced
         if embedded:
             embedded.keep_running()
@@ -119,11 +119,11 @@ def _supervise(
             console.print(f"API          http://{host}:{port}", highlight=False)
             console.print(f"Reference    http://{host}:{port}/docs", highlight=False)
 
-    supervise(commands, url, data / "processes", look_after)
+    supervise(commands, url, data / "processes", on_tick)
 
 
 def _run_in_subprocess(work: Callable[[], None]) -> None:
-    """Run something in a subprocess, so a process that runs for months does not keep its memory."""
+    """Run work in a subprocess, so that this long-running process does not keep the memory it needs."""
     parent = os.getpid()
 
     def child() -> None:
@@ -156,8 +156,8 @@ async def _prepare(url: str, data: Path, *, demo: bool) -> None:
     connection = await connect(url)
     try:
         if demo and not await orgs.fetch_orgs(connection):
-            _keep_credentials(data / "credentials.json", await create_demo(connection))
-            _keep_credentials(data / f"{TEST_NAME}.json", await create_demo_test(connection))
+            _save_credentials(data / "credentials.json", await create_demo(connection))
+            _save_credentials(data / f"{TEST_NAME}.json", await create_demo_test(connection))
             console.print("A demo organisation was created:", highlight=False)
     finally:
         await connection.close()
@@ -166,7 +166,7 @@ async def _prepare(url: str, data: Path, *, demo: bool) -> None:
         credentials = msgspec.json.decode(path.read_bytes(), type=orgs.Credentials)
         if sys.stdout.isatty():
             print_credentials(credentials)
-        else:  # most likely a log, which others read and keep
+        else:  # the output is probably a log, which must not contain secrets
             console.print(f"orgId        {credentials.org_id}", highlight=False)
         console.print(f"Saved in     {path.resolve()}", highlight=False, soft_wrap=True)
     path = data / f"{TEST_NAME}.json"
@@ -174,7 +174,7 @@ async def _prepare(url: str, data: Path, *, demo: bool) -> None:
         console.print(f"Guides use   {TEST_NAME}, {path.resolve()}", highlight=False, soft_wrap=True)
 
 
-def _keep_credentials(path: Path, credentials: msgspec.Struct) -> None:
+def _save_credentials(path: Path, credentials: msgspec.Struct) -> None:
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(msgspec.json.format(msgspec.json.encode(credentials), indent=2) + b"\n")

@@ -1,4 +1,4 @@
-"""The commands that move an organisation between servers: exported into a folder, imported from it."""
+"""The commands `move-out` and `move-in`: export an organisation to a folder, and import it on another server."""
 
 from collections.abc import AsyncGenerator
 from contextlib import suppress
@@ -25,13 +25,13 @@ def add_moving_commands(app: typer.Typer) -> None:
 
 
 def move_out(
-    folder: Annotated[Path, typer.Argument(file_okay=False, help="The folder to write into: a new or empty one")],
+    folder: Annotated[Path, typer.Argument(file_okay=False, help="The folder to write to, new or empty")],
     file_format: Annotated[str, typer.Option("--format", help="Format of the files: ndjson or csv")] = "ndjson",
     org: Org = "",
     data: Data = FOLDER,
     database_url: Url = "",
 ) -> None:
-    """Write out members, their history and the rest of an organisation: a file of each kind, into a new folder."""
+    """Export members, their history and the rest of an organisation to a new folder, one file per kind."""
     from plaudit.documents.export_lines import LINES, as_csv, as_ndjson, header_of
     from plaudit.reads.exports import lines_after
     from plaudit.storage.postgres import create_pool
@@ -60,25 +60,25 @@ def move_out(
 
 
 def move_in(
-    folder: Annotated[Path, typer.Argument(file_okay=False, help="The folder that move-out has written")],
+    folder: Annotated[Path, typer.Argument(file_okay=False, help="The folder that move-out wrote")],
     org: Org = "",
     data: Data = FOLDER,
     database_url: Url = "",
 ) -> None:
-    """Take in what `move-out` has written: into an organisation with the same id (plaudit org create NAME --id ID)."""
+    """Import a folder of `move-out` into an organisation with the same id (plaudit org create NAME --id ID)."""
     from plaudit.documents.export_lines import LINES
 
     files: list[tuple[str, Path]] = []
     for kind in LINES:
-        found = [path for name in FORMATS if (path := folder / f"{kind}.{name}").exists()]
-        if len(found) != 1:
-            raise PlauditError(f"{folder} must have one file {kind}.ndjson or {kind}.csv (got {len(found)})")
-        files.append((kind, found[0]))
+        paths = [path for name in FORMATS if (path := folder / f"{kind}.{name}").exists()]
+        if len(paths) != 1:
+            raise PlauditError(f"{folder} must have one file {kind}.ndjson or {kind}.csv (got {len(paths)})")
+        files.append((kind, paths[0]))
     url = url_of(data, database_url)
 
     async def work(_: "Connection", org_id: UUID) -> bool:
         for kind, path in files:
-            if not await _take_in(url, org_id, kind, path):
+            if not await _import_file(url, org_id, kind, path):
                 return False
         return True
 
@@ -86,8 +86,8 @@ def move_in(
         raise SystemExit(1)
 
 
-async def _take_in(url: str, org_id: UUID, kind: str, path: Path) -> bool:
-    """Import one file. Return whether all of its lines are here now."""
+async def _import_file(url: str, org_id: UUID, kind: str, path: Path) -> bool:
+    """Import one file. Return whether all of its lines were imported or unchanged."""
     from plaudit.imports import runner
     from plaudit.imports.moving import PREFIX
     from plaudit.imports.reader import is_csv_name
@@ -104,8 +104,10 @@ async def _take_in(url: str, org_id: UUID, kind: str, path: Path) -> bool:
                     yield part
 
             job = await jobs.start(pool, org_id, PREFIX + kind, "cli", None)
-            async for done in runner.run_job(pool, Programmes(pool, url), job, parts(), is_csv=is_csv_name(path.name)):
-                job = done
+            async for progress in runner.run_job(
+                pool, Programmes(pool, url), job, parts(), is_csv=is_csv_name(path.name)
+            ):
+                job = progress
         async with pool.acquire() as connection:
             refused = await jobs.errors_of(connection, job.job_id, 0, 20)
         counted = f"{job.accepted:,} imported, {job.unchanged:,} unchanged, {job.refused:,} refused"

@@ -1,4 +1,4 @@
-"""The commands' work on a database."""
+"""`Local`: commands work on a database directly."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from plaudit.errors import PlauditError
 from plaudit.tracebacks import facts_of
 
 from .common import run, url_of, with_org
-from .places import Heard, Json, Simulated
+from .places import Json, OnProgress, SimulationInput
 
 if TYPE_CHECKING:
     from plaudit.history.simulate import Simulation
@@ -25,7 +25,7 @@ ERRORS_SHOWN = 20
 
 
 class Local:
-    """An organisation in a database (see Place)."""
+    """An organisation in a database; see `Place`."""
 
     def __init__(self, org: str, data: Path, database_url: str) -> None:
         self._where = (org, data, database_url)
@@ -45,17 +45,17 @@ class Local:
         from plaudit.storage import programme_changes
 
         async def work(connection: "Connection", org_id: UUID) -> list[Json]:
-            wanted = await programme_changes.read(connection, org_id, programme)
+            desired = await programme_changes.read(connection, org_id, programme)
             if dry_run:
                 return programme_changes.describe_plan(
-                    await programme_changes.plan(connection, org_id, wanted, prune=prune)
+                    await programme_changes.plan(connection, org_id, desired, prune=prune)
                 )
-            changes = await programme_changes.apply(connection, org_id, wanted, prune=prune, by="cli", at=clock.now())
+            changes = await programme_changes.apply(connection, org_id, desired, prune=prune, by="cli", at=clock.now())
             return programme_changes.describe_plan(changes)
 
         return with_org(work, *self._where)
 
-    def take_in(self, file: Path, kind: str, job: str, heard: Heard) -> Json:
+    def import_file(self, file: Path, kind: str, job: str, on_progress: OnProgress) -> Json:
         """Import a file. Return the job, with the first lines that were refused."""
         from plaudit.storage import jobs
         from plaudit.storage.postgres import UNREACHABLE, create_pool
@@ -65,43 +65,43 @@ class Local:
 
         async def work(_: "Connection", org_id: UUID) -> Json:
             pool = await create_pool(url, size=4, by_key=True)
-            done = await jobs.start(pool, org_id, kind, "cli", _job_id(job))
+            running_job = await jobs.start(pool, org_id, kind, "cli", _job_id(job))
             try:
-                await _work_off(pool, Programmes(pool, url), done, file, heard)
-                found = await _job_view(pool, org_id, done)
+                await _run_import(pool, Programmes(pool, url), running_job, file, on_progress)
+                view = await _job_view(pool, org_id, running_job)
                 await pool.close()
             except (PlauditError, *UNREACHABLE, OSError):
                 pool.terminate()
                 raise
-            except Exception as error:  # told without its message, which may quote a member's row
+            except Exception as error:  # without its message, which may contain a member's data
                 pool.terminate()
                 raise PlauditError(
-                    f"The import broke off after line {done.lines:,} because of an error ({facts_of(error)}); "
-                    f"resume it with --job job_{done.job_id}"
+                    f"The import broke off after line {running_job.lines:,} because of an error ({facts_of(error)}); "
+                    f"resume it with --job job_{running_job.job_id}"
                 ) from None
-            return found
+            return view
 
         return with_org(work, *self._where)
 
-    def simulate(self, wanted: Simulated, heard: Callable[[int, int], None]) -> Json:
-        """Simulate another programme on the past."""
+    def simulate(self, inputs: SimulationInput, on_progress: Callable[[int, int], None]) -> Json:
+        """Simulate another programme on past events."""
         from plaudit.history import backtest
 
         async def work(connection: "Connection", org_id: UUID) -> Json:
-            programme = await _simulated(connection, org_id, wanted)
+            programme = await _simulated_programme(connection, org_id, inputs)
 
-            def tell(found: "Simulation") -> None:
-                heard(found.events, found.total)
+            def tell(simulation: "Simulation") -> None:
+                on_progress(simulation.events, simulation.total)
 
-            campaign = wanted.campaign or None
+            campaign = inputs.campaign or None
             return await backtest.run_backtest(
-                connection, programme, wanted.days, campaign, sample=wanted.sample, tell=tell
+                connection, programme, inputs.days, campaign, sample=inputs.sample, tell=tell
             )
 
         return with_org(work, *self._where)
 
     def verify(self) -> list[Json]:
-        """Verify the ledger of the organisation, or of all."""
+        """Verify the ledger of the named organisation, or of all."""
         from plaudit.history.verify import verify
         from plaudit.storage.postgres import connect
 
@@ -129,8 +129,8 @@ def _job_id(name: str) -> UUID | None:
         raise PlauditError(f"--job must be a job id such as job_… (got {name!r})") from None
 
 
-async def _work_off(pool: "Pool", programmes: "Programmes", job: "Job", file: Path, heard: Heard) -> None:
-    """Import a file and update the job."""
+async def _run_import(pool: "Pool", programmes: "Programmes", job: "Job", file: Path, on_progress: OnProgress) -> None:
+    """Import a file, updating the job."""
     from plaudit.engine.inbox import Inbox
     from plaudit.imports.event_files import take_events
     from plaudit.imports.reader import is_csv_name
@@ -144,11 +144,11 @@ async def _work_off(pool: "Pool", programmes: "Programmes", job: "Job", file: Pa
                 yield part
 
         if job.kind == "events":
-            moved = take_events(pool, programmes, Inbox(pool), job, parts(), is_csv=is_csv)
+            progress = take_events(pool, programmes, Inbox(pool), job, parts(), is_csv=is_csv)
         else:
-            moved = run_job(pool, programmes, job, parts(), is_csv=is_csv)
-        async for _ in moved:
-            heard(opened.tell(), f"{job.lines:,} lines")
+            progress = run_job(pool, programmes, job, parts(), is_csv=is_csv)
+        async for _ in progress:
+            on_progress(opened.tell(), f"{job.lines:,} lines")
 
 
 async def _job_view(pool: "Pool", org_id: UUID, job: "Job") -> Json:
@@ -166,11 +166,11 @@ async def _job_view(pool: "Pool", org_id: UUID, job: "Job") -> Json:
     }  # fmt: skip
 
 
-async def _simulated(connection: "Connection", org_id: UUID, wanted: Simulated) -> "Programme":
+async def _simulated_programme(connection: "Connection", org_id: UUID, inputs: SimulationInput) -> "Programme":
     from plaudit.history import backtest
     from plaudit.storage import programme_changes
 
-    if wanted.campaign:
-        return await backtest.with_campaign(connection, org_id, wanted.campaign, wanted.changes)
-    documents = await programme_changes.read(connection, org_id, wanted.programme)
+    if inputs.campaign:
+        return await backtest.with_campaign(connection, org_id, inputs.campaign, inputs.changes)
+    documents = await programme_changes.read(connection, org_id, inputs.programme)
     return await backtest.with_programme(connection, org_id, documents)

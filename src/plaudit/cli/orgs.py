@@ -1,4 +1,4 @@
-"""The commands for organisations and their secrets: create, list, member tokens, signing keys."""
+"""The commands `org create`, `org list`, `token` and `rotate-keys`."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -35,7 +35,7 @@ def create(
     database_url: Url = "",
     slug: Annotated[str, typer.Option(help="Host name label for this organisation")] = "",
     test: Annotated[bool, typer.Option("--test", help="Make a test organisation, whose clock can be moved")] = False,
-    org_id: Annotated[str, typer.Option("--id", help="Id of an organisation that moves here")] = "",
+    org_id: Annotated[str, typer.Option("--id", help="Id of an organisation that moves here from another server")] = "",
 ) -> None:
     """Create an organisation and print its credentials (shown once)."""
     from plaudit.storage.orgs import create_org
@@ -46,9 +46,11 @@ def create(
     async def work() -> None:
         connection = await connect(url)
         try:
-            given = None if not org_id else org_id_in(org_id)
-            made = await create_org(connection, name, clock.now(), is_test=test, slug=slug or None, org_id=given)
-            print_credentials(made)
+            chosen_id = None if not org_id else org_id_in(org_id)
+            credentials = await create_org(
+                connection, name, clock.now(), is_test=test, slug=slug or None, org_id=chosen_id
+            )
+            print_credentials(credentials)
         finally:
             await connection.close()
 
@@ -60,7 +62,7 @@ def list_orgs(
     database_url: Url = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON")] = False,
 ) -> None:
-    """List the organisations, the oldest first."""
+    """List the organisations, oldest first."""
     from plaudit.storage import orgs
     from plaudit.storage.postgres import connect
 
@@ -75,14 +77,14 @@ def list_orgs(
 
     existing = run(work)
     if as_json:
-        shown = [
+        views = [
             {
                 "orgId": str(org.org_id), "name": org.name, "slug": org.slug, "isTest": org.is_test,
                 "createdAt": org.created_at,
             }
             for org in existing
         ]  # fmt: skip
-        typer.echo(msgspec.json.encode(shown).decode())
+        typer.echo(msgspec.json.encode(views).decode())
         return
     table = Table("id", "slug", "name", "")
     for org in existing:

@@ -1,4 +1,4 @@
-"""The commands' work through a running server's API, which needs only its address and an API secret."""
+"""`Remote`: commands work through a running server's API, with only its address and an API secret."""
 
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -12,22 +12,22 @@ from plaudit import __version__
 from plaudit.errors import FieldError, PlauditError
 from plaudit.imports.reader import is_csv_name
 
-from .places import Heard, Json, Simulated
+from .places import Json, OnProgress, SimulationInput
 
 PART_BYTES = 1 << 18
 CONNECT_SECONDS = 20
 
 
 class Remote:
-    """An organisation on a server (see Place)."""
+    """An organisation on a server; see `Place`."""
 
     def __init__(self, url: str, key: str, org: str) -> None:
         headers = {"Authorization": f"Bearer {key}", "User-Agent": f"plaudit/{__version__}"}
-        # A request may take any time: an import, a simulation, the ledger of millions of members.
+        # No read timeout: imports, simulations and checks of large ledgers can take hours.
         self._options: Any = {"headers": headers, "timeout": httpx.Timeout(None, connect=CONNECT_SECONDS)}
         self._url = url
         self._org = org
-        self._org_known = ""
+        self._known_org_id = ""
 
     def programme(self) -> Json:
         """Return the whole programme, by sections."""
@@ -35,16 +35,16 @@ class Remote:
 
     def change(self, programme: Any, *, prune: bool, dry_run: bool) -> list[Json]:
         """Apply a programme document, or only return what would change."""
-        query = {name: "true" for name, said in {"prune": prune, "dryRun": dry_run}.items() if said}
+        query = {name: "true" for name, is_set in {"prune": prune, "dryRun": dry_run}.items() if is_set}
         return self._call("PUT", "/v1/config", query, msgspec.json.encode(programme))["changes"]
 
-    def take_in(self, file: Path, kind: str, job: str, heard: Heard) -> Json:
+    def import_file(self, file: Path, kind: str, job: str, on_progress: OnProgress) -> Json:
         """Import a file. Return the job, with the first lines that were refused."""
 
         def parts() -> Generator[bytes]:
             with file.open("rb") as opened:
                 while part := opened.read(PART_BYTES):
-                    heard(opened.tell(), "sent")
+                    on_progress(opened.tell(), "sent")
                     yield part
 
         query = {"job": job} if job else {}
@@ -53,14 +53,14 @@ class Remote:
             return self._call("POST", "/v1/bulk/update", query, parts(), media)
         return self._call("POST", "/v1/bulk/import", query | {"kind": kind}, parts(), media)
 
-    def simulate(self, wanted: Simulated, heard: Callable[[int, int], None]) -> Json:  # noqa: ARG002
-        """Simulate another programme on the past. The server does not report progress."""
-        asked: Json = {"days": wanted.days, "sample": wanted.sample}
-        if not wanted.campaign:
-            body = msgspec.json.encode(asked | {"programme": wanted.programme})
+    def simulate(self, inputs: SimulationInput, on_progress: Callable[[int, int], None]) -> Json:  # noqa: ARG002
+        """Simulate another programme on past events. The server does not report progress."""
+        common: Json = {"days": inputs.days, "sample": inputs.sample}
+        if not inputs.campaign:
+            body = msgspec.json.encode(common | {"programme": inputs.programme})
             return self._call("POST", "/v1/config/simulate", {}, body)
-        path = f"/v1/campaigns/{quote(wanted.campaign, safe='')}/simulate"
-        return self._call("POST", path, {}, msgspec.json.encode(asked | {"changes": wanted.changes}))
+        path = f"/v1/campaigns/{quote(inputs.campaign, safe='')}/simulate"
+        return self._call("POST", path, {}, msgspec.json.encode(common | {"changes": inputs.changes}))
 
     def verify(self) -> list[Json]:
         """Verify the organisation's ledger."""
@@ -79,16 +79,16 @@ class Remote:
         return self._send(method, path, headers, query, content)
 
     def _org_id(self) -> str:
-        """Return the organisation's id: the one that the secret belongs to. Raises PlauditError if another is named."""
-        if not self._org_known:
-            told = self._send("GET", "/v1/api-keys/current", {})
-            self._org_known = str(told["orgId"])
-            if self._org and self._org not in (told["orgId"], told["slug"], told["orgName"]):
+        """Return the id of the secret's organisation. Raise PlauditError if the command names another one."""
+        if not self._known_org_id:
+            api_key = self._send("GET", "/v1/api-keys/current", {})
+            self._known_org_id = str(api_key["orgId"])
+            if self._org and self._org not in (api_key["orgId"], api_key["slug"], api_key["orgName"]):
                 raise PlauditError(
-                    f"the API secret belongs to the organisation {told['orgName']!r} ({told['orgId']}), "
+                    f"the API secret belongs to the organisation {api_key['orgName']!r} ({api_key['orgId']}), "
                     f"not to {self._org!r}"
                 )
-        return self._org_known
+        return self._known_org_id
 
     def _send(
         self,
@@ -104,22 +104,22 @@ class Remote:
         except httpx.TransportError as error:
             raise PlauditError(f"no server responds at {self._url} ({error or type(error).__name__})") from None
         try:
-            given: Any = msgspec.json.decode(response.content)
+            body: Any = msgspec.json.decode(response.content)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            given = None
-        if response.is_success and isinstance(given, dict) and "data" in given:
-            return given["data"]  # pyright: ignore[reportUnknownVariableType]
-        raise _error_in(given, response, self._url)
+            body = None
+        if response.is_success and isinstance(body, dict) and "data" in body:
+            return body["data"]  # pyright: ignore[reportUnknownVariableType]
+        raise _error_in(body, response, self._url)
 
 
-def _error_in(given: Any, response: httpx.Response, url: str) -> PlauditError:
-    """Return the error that a response is."""
+def _error_in(body: Any, response: httpx.Response, url: str) -> PlauditError:
+    """Return the error in a response."""
     try:
-        told = msgspec.convert(given, _Refused).error
+        error = msgspec.convert(body, _ErrorBody).error
     except msgspec.ValidationError:
         status = f"{response.status_code} {response.reason_phrase}".strip()
         return PlauditError(f"{url} does not respond like a Plaudit server ({status})")
-    return PlauditError(told.message, code=told.code, fields=told.details)
+    return PlauditError(error.message, code=error.code, fields=error.details)
 
 
 class _Error(msgspec.Struct):
@@ -128,5 +128,5 @@ class _Error(msgspec.Struct):
     details: list[FieldError] = []
 
 
-class _Refused(msgspec.Struct):
+class _ErrorBody(msgspec.Struct):
     error: _Error

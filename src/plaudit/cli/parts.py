@@ -1,4 +1,4 @@
-"""`plaudit api`, `worker` and `deliver`: the parts of a server, each with a parent that restarts it."""
+"""The commands `api`, `worker` and `deliver`: the parts of a server. A parent process restarts each of them."""
 
 import os
 import socket
@@ -29,12 +29,12 @@ def api_command(host: str, sock: socket.socket) -> Command:
 
 
 def supervise(
-    commands: Sequence[Command], url: str, folder: Path, look_after: Callable[[Supervisor], None] = lambda _: None
+    commands: Sequence[Command], url: str, folder: Path, on_tick: Callable[[Supervisor], None] = lambda _: None
 ) -> None:
     """Run the parts of a server on a database until SIGTERM or SIGINT."""
     silent_seconds = Settings.from_environment().silent_seconds
     environment = {"PLAUDIT_DATABASE_URL": url}
-    supervisor = Supervisor(commands, environment, folder, silent_seconds, lambda: look_after(supervisor))
+    supervisor = Supervisor(commands, environment, folder, silent_seconds, lambda: on_tick(supervisor))
     supervisor.run()
 
 
@@ -58,8 +58,8 @@ def api(
         return
     from plaudit.serving import run_api
 
-    given = {"DATABASE_URL": url_of(data, database_url), "HOST": host, "PORT": str(port)}
-    os.environ |= {f"PLAUDIT_{name}": value for name, value in given.items()}
+    environment = {"DATABASE_URL": url_of(data, database_url), "HOST": host, "PORT": str(port)}
+    os.environ |= {f"PLAUDIT_{name}": value for name, value in environment.items()}
     sock = given_socket() or listening(host, port)
     run(lambda: run_api(sock))
 

@@ -1,4 +1,4 @@
-"""The interface of the commands' work: on a database, or through a running server's API. Both show the same.
+"""Where commands work: on a database, or through a running server's API. Both return the same.
 
 command ──► Target ──► Place: Local (on_database): the database
                             └ Remote (over_api): --url, --key
@@ -11,10 +11,10 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 Json = dict[str, Any]
-Heard = Callable[[int, str], None]  # how many bytes of a file have been read, and a word on how far it is
+OnProgress = Callable[[int, str], None]  # called with the bytes read from a file, and a description
 
 
-class Simulated(Struct, frozen=True, kw_only=True):
+class SimulationInput(Struct, frozen=True, kw_only=True):
     """What to simulate: a whole programme, or a campaign with changes."""
 
     programme: Any = None
@@ -25,7 +25,7 @@ class Simulated(Struct, frozen=True, kw_only=True):
 
 
 class Place(Protocol):
-    """The interface of both. Everything is shown as the API shows it. Raises PlauditError."""
+    """An organisation, wherever it is. Results have the API's form. Methods raise PlauditError."""
 
     def programme(self) -> Json:
         """Return the whole programme, by sections."""
@@ -35,14 +35,14 @@ class Place(Protocol):
         """Apply a programme document, or only return what would change."""
         ...
 
-    def take_in(self, file: Path, kind: str, job: str, heard: Heard) -> Json:
-        """Import a file. Return the job, with the first lines that were refused."""
+    def import_file(self, file: Path, kind: str, job: str, on_progress: OnProgress) -> Json:
+        """Import a file. Return the job, with the first refused lines."""
         ...
 
-    def simulate(self, wanted: Simulated, heard: Callable[[int, int], None]) -> Json:
-        """Simulate another programme on the past. Call `heard` with the events done and their total."""
+    def simulate(self, inputs: SimulationInput, on_progress: Callable[[int, int], None]) -> Json:
+        """Simulate another programme on past events. Call `on_progress` with the events so far and their total."""
         ...
 
     def verify(self) -> list[Json]:
-        """Verify the ledger: return the invariants, the number of checks and violations, and examples."""
+        """Verify the ledger. Return each invariant with the numbers of checks and violations, and examples."""
         ...

@@ -1,4 +1,4 @@
-"""The commands for a whole programme: export, diff, apply."""
+"""The commands `export`, `diff` and `apply`, for whole programmes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,8 +15,8 @@ from .target import Target
 
 Programme = Annotated[Path, typer.Argument(help="Programme file (- for standard input)")]
 Only = Annotated[list[str] | None, typer.Option("--only", help="Only this kind, such as campaigns (repeatable)")]
-Without = Annotated[list[str] | None, typer.Option("--without", help="All kinds but this (repeatable)")]
-WithSettings = Annotated[bool, typer.Option("--settings", help="The organisation's settings too")]
+Without = Annotated[list[str] | None, typer.Option("--without", help="All kinds except this one (repeatable)")]
+WithSettings = Annotated[bool, typer.Option("--settings", help="Include the organisation's settings")]
 
 
 def add_programme_commands(app: typer.Typer) -> None:
@@ -83,7 +83,7 @@ def apply(
 ) -> None:
     """Apply a programme file, all or nothing.
 
-    The organisation's own settings stay as they are, unless you pass --settings (or --only settings).
+    The organisation's settings are not changed unless you pass --settings (or --only settings).
     """
     target = Target(org=org, data=data, database_url=database_url, url=url, key=key)
     programme = read_programme(file, only, without, settings=settings)
@@ -92,20 +92,20 @@ def apply(
 
 
 def read_programme(file: Path, only: Sequence[str] | None, without: Sequence[str] | None, *, settings: bool) -> Any:
-    """Return the sections of a programme file that are meant. Settings are an organisation's own: only if named."""
+    """Return the selected sections of a programme file. Settings are left out unless requested."""
     from plaudit.documents.programme_file import from_yaml, sections_of
 
     text = typer.get_binary_stream("stdin").read() if str(file) == "-" else file.read_bytes()
-    given = from_yaml(text)
-    if not isinstance(given, dict):
-        return given  # whoever reads it says what is wrong with it
-    kept = sections_of(given, only or (), without or ())  # pyright: ignore[reportUnknownArgumentType]
-    if "settings" in kept and not settings and not only:
-        del kept["settings"]
-        if not kept:
+    programme = from_yaml(text)
+    if not isinstance(programme, dict):
+        return programme  # the place where it is applied reports the error
+    sections = sections_of(programme, only or (), without or ())  # pyright: ignore[reportUnknownArgumentType]
+    if "settings" in sections and not settings and not only:
+        del sections["settings"]
+        if not sections:
             raise PlauditError("The file has settings only: pass --settings to apply them")
         errors.print("The settings in the file are left out: pass --settings to include them.", style="dim")
-    return kept
+    return sections
 
 
 def _print_changes(changes: list[Json]) -> int:
@@ -116,8 +116,8 @@ def _print_changes(changes: list[Json]) -> int:
         console.print(line, style=colours[change["change"]], highlight=False, markup=False, soft_wrap=True)
         if change["change"] == "updated":
             for field in change["fields"]:
-                was, now = (msgspec.json.encode(field[side]).decode() for side in ("from", "to"))
+                old, new = (msgspec.json.encode(field[side]).decode() for side in ("from", "to"))
                 console.print(
-                    f"         {field['field']}: {was} -> {now}", highlight=False, markup=False, soft_wrap=True
+                    f"         {field['field']}: {old} -> {new}", highlight=False, markup=False, soft_wrap=True
                 )
     return len(changes)

@@ -1,4 +1,4 @@
-"""Sample traffic over HTTP, to see a server at work immediately."""
+"""Sample traffic: plausible events of fans, sent over HTTP."""
 
 import asyncio
 import random
@@ -14,32 +14,32 @@ from plaudit.errors import PlauditError
 from plaudit.storage.orgs import Credentials
 
 BATCH = 200
-SEED = 7  # the same audience each time
+SEED = 7  # the same events every time
 
 
-def believable_events(members: int, events: int) -> list[dict[str, Any]]:
-    """Yield mostly sessions, then votes, check-ins and purchases; a few fans send most of them."""
-    chance = random.Random(SEED)  # noqa: S311
-    found: list[dict[str, Any]] = []
+def sample_events(members: int, events: int) -> list[dict[str, Any]]:
+    """Return random events: mostly sessions and votes, few check-ins and purchases. A few fans send most of them."""
+    rng = random.Random(SEED)  # noqa: S311
+    actions: list[dict[str, Any]] = []
     for _ in range(events):
-        user = f"fan_{min(int(chance.paretovariate(1.1)), members)}"
-        kind = chance.choices(["session_started", "poll_vote", "match_checkin", "shop_purchase"], [50, 35, 5, 10])[0]
+        user = f"fan_{min(int(rng.paretovariate(1.1)), members)}"
+        kind = rng.choices(["session_started", "poll_vote", "match_checkin", "shop_purchase"], [50, 35, 5, 10])[0]
         data: dict[str, Any] = {}
         if kind == "poll_vote":
-            data = {"option": chance.choice(["home", "draw", "away"])}
+            data = {"option": rng.choice(["home", "draw", "away"])}
         elif kind == "shop_purchase":
-            data = {"amount": round(chance.lognormvariate(3.5, 0.7), 2), "currency": "GBP"}
-        found.append({"userId": user, "action": kind, "data": data, "metadata": {"source": "play"}})
-    return found
+            data = {"amount": round(rng.lognormvariate(3.5, 0.7), 2), "currency": "GBP"}
+        actions.append({"userId": user, "action": kind, "data": data, "metadata": {"source": "play"}})
+    return actions
 
 
 async def play(console: Console, url: str, credentials: Credentials, *, members: int, events: int, rate: float) -> None:
-    """Report `events` events of `members` members, at `rate` per second unless 0, and print the result."""
+    """Report events, at `rate` per second unless it is 0, and print what some members got."""
     headers = {
         "Authorization": f"Bearer {credentials.api_secret}",
         "X-Monterosa-Org-ID": str(credentials.org_id),
     }
-    actions = believable_events(members, events)
+    actions = sample_events(members, events)
     size = max(1, min(BATCH, int(rate / 5))) if rate else BATCH
     started = time.monotonic()
     accepted = 0
@@ -59,7 +59,7 @@ async def play(console: Console, url: str, credentials: Credentials, *, members:
                 if rate:
                     await asyncio.sleep(max(0, started + (start + size) / rate - time.monotonic()))
         seconds = time.monotonic() - started
-        await _drained(client)
+        await _wait_until_drained(client)
         table = Table(title=f"{accepted:,} events accepted in {seconds:.1f} s ({accepted / seconds:,.0f} a second)")
         for column in ("fan", "points", "xp", "badges", "coupons"):
             table.add_column(column)
@@ -73,8 +73,8 @@ async def play(console: Console, url: str, credentials: Credentials, *, members:
         console.print(table)
 
 
-async def _drained(client: httpx.AsyncClient) -> None:
-    """Wait for a bounded time until the inbox is empty."""
+async def _wait_until_drained(client: httpx.AsyncClient) -> None:
+    """Wait until the inbox is empty, at most a minute."""
     for _ in range(600):
         response = await client.get("/v1/events", params={"status": "queued", "limit": 1})
         if not response.json()["data"]["events"]:

@@ -12,7 +12,7 @@ from rich.table import Table
 from plaudit.errors import Invalid, PlauditError
 
 from .common import FOLDER, Child, Data, Key, Org, Server, Url, console
-from .places import Simulated
+from .places import SimulationInput
 from .programme import Only, Without, WithSettings, read_programme
 from .target import Target
 
@@ -24,7 +24,7 @@ def add_simulate_command(app: typer.Typer) -> None:
 
 def simulate(
     file: Annotated[
-        Path | None, typer.Argument(help="Programme file to simulate, over the present one (- for standard input)")
+        Path | None, typer.Argument(help="Programme file to simulate instead of the current one (- for standard input)")
     ] = None,
     campaign: Annotated[str, typer.Option(help="Campaign to simulate; a draft counts as active")] = "",
     changes: Annotated[str, typer.Option(help="JSON changes to the campaign (- for standard input)")] = "{}",
@@ -44,37 +44,37 @@ def simulate(
     """Simulate a changed campaign or programme on past events. Changes nothing."""
     if (file is None) == (not campaign):
         raise PlauditError("Pass either FILE or --campaign")
-    if child:  # of a server, whose database it is
+    if child:  # a child of the server works on the server's database
         url = key = ""
     target = Target(org=org, data=data, database_url=database_url, url=url, key=key)
     try:
-        wanted = Simulated(
+        inputs = SimulationInput(
             programme=None if file is None else read_programme(file, only, without, settings=settings),
             campaign=campaign, days=days, sample=sample,
             changes=_json(sys.stdin.read() if changes == "-" else changes),
         )  # fmt: skip
-        found = _simulated(target, wanted, quiet=as_json)
+        report = _simulate(target, inputs, quiet=as_json)
     except PlauditError as error:
         if not as_json:
             raise
-        shown = {"message": error.message, "code": error.code, "kind": error.kind.value}
+        error_fields = {"message": error.message, "code": error.code, "kind": error.kind.value}
         fields = [msgspec.structs.asdict(field) for field in error.fields]
-        typer.echo(msgspec.json.encode({"error": shown | {"fields": fields}}).decode())
+        typer.echo(msgspec.json.encode({"error": error_fields | {"fields": fields}}).decode())
         raise SystemExit(1) from None
     if as_json:
-        typer.echo(msgspec.json.encode(found).decode())
+        typer.echo(msgspec.json.encode(report).decode())
     else:
-        _print(found)
+        _print(report)
 
 
-def _simulated(target: Target, wanted: Simulated, *, quiet: bool) -> dict[str, Any]:
+def _simulate(target: Target, inputs: SimulationInput, *, quiet: bool) -> dict[str, Any]:
     with Progress(console=console, transient=True, disable=quiet) as progress:
         task = progress.add_task("events", total=None)
 
         def show_progress(events: int, total: int) -> None:
             progress.update(task, completed=events, total=total or 1)
 
-        return target.place().simulate(wanted, show_progress)
+        return target.place().simulate(inputs, show_progress)
 
 
 def _json(text: str) -> dict[str, Any]:
@@ -84,10 +84,10 @@ def _json(text: str) -> dict[str, Any]:
         raise Invalid(f"--changes must be a JSON object: {error}") from None
 
 
-def _print(found: dict[str, Any]) -> None:
-    console.print(f"{found['events']:,} events of {found['members']:,} members", highlight=False)
+def _print(report: dict[str, Any]) -> None:
+    console.print(f"{report['events']:,} events of {report['members']:,} members", highlight=False)
     table = Table("campaign", "", "fired", "members", "metrics", "coupons", "ran out")
-    for campaign in found.get("campaigns", [found]):
+    for campaign in report.get("campaigns", [report]):
         for name in ("actual", "simulated"):
             side = campaign[name]
             metrics = ", ".join(f"{amount:,} {metric}" for metric, amount in side["metrics"].items())
@@ -97,10 +97,10 @@ def _print(found: dict[str, Any]) -> None:
                 title, name, f"{side['fired']:,}", f"{side['members']:,}", metrics, f"{side['coupons']:,}", ran_out
             )
     console.print(table)
-    totals = found["programme"]
+    totals = report["programme"]
     for metric in sorted(totals["actual"].keys() | totals["simulated"].keys()):
-        was, would = totals["actual"].get(metric, 0), totals["simulated"].get(metric, 0)
-        console.print(f"all campaigns, {metric}: {was:,} -> {would:,}", highlight=False)
-    for case in found["sample"]:
-        was, would = case["actual"]["metrics"], case["simulated"]["metrics"]
-        console.print(f"{case['change']:<8} {case['userId']}: {was} -> {would}", highlight=False, markup=False)
+        actual, simulated = totals["actual"].get(metric, 0), totals["simulated"].get(metric, 0)
+        console.print(f"all campaigns, {metric}: {actual:,} -> {simulated:,}", highlight=False)
+    for case in report["sample"]:
+        actual, simulated = case["actual"]["metrics"], case["simulated"]["metrics"]
+        console.print(f"{case['change']:<8} {case['userId']}: {actual} -> {simulated}", highlight=False, markup=False)

@@ -1,4 +1,4 @@
-"""Where a command works, by its options. Only the chosen place is imported: both take memory and time to load."""
+"""The place where a command works. Only the chosen one is imported, because both need memory and time to load."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ from .places import Place
 
 
 class Target(Struct, frozen=True, kw_only=True):
-    """Where a command works, by its options."""
+    """The options that say where a command works."""
 
     org: str
     data: Path
@@ -20,7 +20,7 @@ class Target(Struct, frozen=True, kw_only=True):
     key: str
 
     def place(self) -> Place:
-        """Return the place that the options name. Raises PlauditError if they name none."""
+        """Return the place that the options name. Raise PlauditError if they contradict each other."""
         if self.url:
             from .over_api import Remote
 

@@ -1,17 +1,17 @@
-/* <plaudit-member>: what a member has, how far they are, and what they are told, live. Part of Plaudit (Apache-2.0).
+/* <plaudit-member>: a member's balances, progress and notifications, live. Part of Plaudit (Apache-2.0).
 
    <script type="module" src="https://your.server/widget/plaudit-member.js"></script>
    <plaudit-member org="…" token="…"></plaudit-member>
 
-   Attributes  server   the API's address; that of this script unless said
+   Attributes  server   the API's address (default: this script's server)
                org      the organisation's id
                token    the member's token; or set the property getToken, a function that returns one, or a promise of one
-               metric   the metric that stands at the top; points unless said
-               locale   of texts and numbers; that of the page unless said
-               show     which parts, in their order: "points ladder streaks challenges badges"
-               toasts   "off" shows none
-   Properties  getToken, texts (your own words, by the keys of TEXTS below)
-   Events      plaudit-notification (detail: the notification; preventDefault() keeps the toast away), plaudit-changed,
+               metric   the metric at the top (default: points)
+               locale   the locale of texts and numbers (default: the page's)
+               show     the parts to show, in order: "points ladder streaks challenges badges"
+               toasts   "off" for no toasts
+   Properties  getToken, texts (your own texts, by the keys of TEXTS below)
+   Events      plaudit-notification (detail: the notification; preventDefault() suppresses the toast), plaudit-changed,
                plaudit-error
    Theme       --plaudit-accent, --plaudit-background, --plaudit-text, --plaudit-muted, --plaudit-border,
                --plaudit-radius, --plaudit-font; parts: card, points, ladder, streak, challenge, badge, toast */
@@ -65,14 +65,14 @@ const SHEET = new CSSStyleSheet();
 SHEET.replaceSync(STYLE);
 
 const TOAST_MS = 6000, REFRESH_MS = 2000, RETRY_MS = [500, 1000, 2000, 5000, 10000, 30000];
-const filled = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+const fillIn = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
 
-/* Elements by hand, texts as texts: nothing that anybody wrote is ever read as HTML. */
+/* Elements and text nodes, never innerHTML: no text from the API is parsed as HTML. */
 function el(name, attributes, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes ?? {})) if (value != null) made.setAttribute(key, value);
-  made.append(...children.filter((one) => one != null));
-  return made;
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes ?? {})) if (value != null) element.setAttribute(key, value);
+  element.append(...children.filter((child) => child != null));
+  return element;
 }
 
 function flame(burning) {
@@ -89,11 +89,11 @@ class PlauditMember extends HTMLElement {
   #root = this.attachShadow({ mode: "open" });
   #body = el("div", {});
   #toasts = el("div", { class: "toasts", role: "status", "aria-live": "polite" });
-  #life = null;
-  #last = "";
+  #connection = null;
+  #lastEventId = "";
   #names = {};
-  #refreshing = 0;
-  #due = false;
+  #refreshedAt = 0;
+  #isScheduled = false;
   #token = null;
   #me = null;
 
@@ -104,31 +104,31 @@ class PlauditMember extends HTMLElement {
   }
 
   connectedCallback() { this.#begin(); }
-  disconnectedCallback() { this.#life?.abort(); this.#life = null; }
-  attributeChangedCallback(name, before, after) { if (this.isConnected && before !== after) this.#begin(); }
+  disconnectedCallback() { this.#connection?.abort(); this.#connection = null; }
+  attributeChangedCallback(name, old, value) { if (this.isConnected && old !== value) this.#begin(); }
 
-  /** Look anew, now. */
-  async refresh() { await this.#load(this.#life?.signal); }
+  /** Fetch and draw everything again, now. */
+  async refresh() { await this.#load(this.#connection?.signal); }
 
   get #locale() { return this.getAttribute("locale") || document.documentElement.lang || navigator.language || "en"; }
   get #texts() { return { ...TEXTS.en, ...TEXTS[this.#locale.split("-")[0]], ...this.texts }; }
   #number(value) { return new Intl.NumberFormat(this.#locale, { maximumFractionDigits: 2 }).format(value); }
 
   #begin() {
-    this.#life?.abort();
-    const life = (this.#life = new AbortController());
-    this.#last = "";
+    this.#connection?.abort();
+    const connection = (this.#connection = new AbortController());
+    this.#lastEventId = "";
     this.#token = null;
     if (!this.getAttribute("token") && !this.getToken) return;
     if (!this.#body.childElementCount) this.#body.append(el("div", { class: "skeleton" }));
     queueMicrotask(() => { // properties are set after attributes
-      if (life.signal.aborted) return;
-      this.#load(life.signal);
-      this.#listen(life.signal);
+      if (connection.signal.aborted) return;
+      this.#load(connection.signal);
+      this.#listen(connection.signal);
     });
   }
 
-  async #call(path, signal, headers = {}, again = true) {
+  async #call(path, signal, headers = {}, mayRenew = true) {
     this.#token ??= this.getToken ? await this.getToken() : this.getAttribute("token");
     const server = this.getAttribute("server") || new URL(import.meta.url).href.replace(/\/widget\/[^/]*$/, "");
     const org = this.getAttribute("org");
@@ -136,7 +136,7 @@ class PlauditMember extends HTMLElement {
       headers: { Authorization: "Bearer " + this.#token, ...(org && { "X-Monterosa-Org-ID": org }), ...headers },
       signal, cache: "no-store",
     });
-    if (response.status === 401 && again && this.getToken) {
+    if (response.status === 401 && mayRenew && this.getToken) {
       this.#token = null;
       return this.#call(path, signal, headers, false);
     }
@@ -149,10 +149,10 @@ class PlauditMember extends HTMLElement {
   async #load(signal) {
     try {
       const parts = ["", "/campaigns", ...(this.#names.ladders ? [] : ["/ladders", "/streaks"])];
-      const [me, campaigns, ladders, streaks] = await Promise.all(parts.map((one) => this.#data(one, signal)));
+      const [me, campaigns, ladders, streaks] = await Promise.all(parts.map((part) => this.#data(part, signal)));
       if (ladders) this.#names = {
-        ladders: Object.fromEntries(ladders.ladders.map((one) => [one.ladderId, one.ladder])),
-        streaks: Object.fromEntries(streaks.streaks.map((one) => [one.streakId, one.name])),
+        ladders: Object.fromEntries(ladders.ladders.map((ladder) => [ladder.ladderId, ladder.ladder])),
+        streaks: Object.fromEntries(streaks.streaks.map((streak) => [streak.streakId, streak.name])),
       };
       if (signal?.aborted) return;
       this.#me = me;
@@ -164,14 +164,14 @@ class PlauditMember extends HTMLElement {
     }
   }
 
-  /* A burst of changes is one look; none is missed. */
-  #changed(signal) {
-    if (this.#due) return;
-    this.#due = true;
-    const wait = Math.max(0, this.#refreshing + REFRESH_MS - Date.now());
+  /* Refresh at most once per REFRESH_MS, so that a burst of changes causes one refresh. */
+  #scheduleRefresh(signal) {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    const wait = Math.max(0, this.#refreshedAt + REFRESH_MS - Date.now());
     setTimeout(async () => {
-      this.#due = false;
-      this.#refreshing = Date.now();
+      this.#isScheduled = false;
+      this.#refreshedAt = Date.now();
       if (!signal.aborted) await this.#load(signal);
     }, wait);
   }
@@ -179,9 +179,9 @@ class PlauditMember extends HTMLElement {
   async #listen(signal) {
     for (let failures = 0; !signal.aborted; ) {
       try {
-        const response = await this.#call("/stream", signal, { Accept: "text/event-stream", ...(this.#last && { "Last-Event-ID": this.#last }) });
+        const response = await this.#call("/stream", signal, { Accept: "text/event-stream", ...(this.#lastEventId && { "Last-Event-ID": this.#lastEventId }) });
         const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-        if (failures) this.#changed(signal);
+        if (failures) this.#scheduleRefresh(signal);
         failures = 0;
         for (let rest = ""; ; ) {
           const { value, done } = await reader.read();
@@ -194,7 +194,7 @@ class PlauditMember extends HTMLElement {
         if (signal.aborted) return;
         if ([400, 401, 403, 404].includes(error.status)) return void this.#fail(error);
       }
-      await new Promise((go) => setTimeout(go, RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)] * (0.5 + Math.random())));
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)] * (0.5 + Math.random())));
     }
   }
 
@@ -204,41 +204,41 @@ class PlauditMember extends HTMLElement {
       const at = line.indexOf(":");
       if (at > 0) fields[line.slice(0, at)] = line.slice(at + 1).trimStart();
     }
-    if (fields.id) this.#last = fields.id; // after a reset, `ready` has named the present, and `changed` follows
+    if (fields.id) this.#lastEventId = fields.id; // after a reset, the id of `ready` is the new position, and `changed` follows
     if (fields.event === "notification") {
       const note = JSON.parse(fields.data);
-      this.#take(note.metrics); // the number moves with the toast; the rest follows with `changed`
-      if (this.#tell("plaudit-notification", note) && note.display !== "none" && this.getAttribute("toasts") !== "off") this.#toast(note);
+      this.#updateBalances(note.metrics); // the balance changes together with the toast; the rest follows with `changed`
+      if (this.#dispatch("plaudit-notification", note) && note.display !== "none" && this.getAttribute("toasts") !== "off") this.#toast(note);
     } else if (fields.event === "changed") {
-      this.#tell("plaudit-changed");
-      this.#changed(signal);
+      this.#dispatch("plaudit-changed");
+      this.#scheduleRefresh(signal);
     }
   }
 
-  /* Balances that a notification tells. What can be spent moves by as much as the balance does. */
-  #take(metrics) {
-    const known = this.#me?.metrics;
-    if (!known) return;
+  /* Apply the balances in a notification. `available` changes by the same amount as `balance`. */
+  #updateBalances(metrics) {
+    const balances = this.#me?.metrics;
+    if (!balances) return;
     for (const [metric, { from, to }] of Object.entries(metrics)) {
-      const one = known[metric];
-      if (!one || one.balance !== from) continue; // shown already, or what is shown is older: `changed` sees to it
-      one.available += to - from;
-      one.balance = to;
+      const balance = balances[metric];
+      if (!balance || balance.balance !== from) continue; // already applied, or our data is older: `changed` refreshes it
+      balance.available += to - from;
+      balance.balance = to;
     }
-    const shown = this.#body.querySelector(".points b");
-    if (shown) shown.textContent = this.#number(known[this.getAttribute("metric") || "points"]?.available ?? 0);
+    const number = this.#body.querySelector(".points b");
+    if (number) number.textContent = this.#number(balances[this.getAttribute("metric") || "points"]?.available ?? 0);
   }
 
-  /* What went wrong, also for whoever puts the widget on a page: a browser says the same of every forbidden response. */
+  /* Report an error, with a likely reason in the console: browsers give the same message for every blocked response. */
   #fail(error) {
-    const why = error.status === 401 ? "the token is not accepted (wrong, expired, or of another organisation)"
+    const reason = error.status === 401 ? "the token is not accepted (wrong, expired, or of another organisation)"
       : error.status ? error.message
       : `no response that this page may read: the server cannot be reached, or ${location.origin} is not among the settings' cors.origins`;
-    console.error("plaudit-member: " + why);
-    this.#tell("plaudit-error", error);
+    console.error("plaudit-member: " + reason);
+    this.#dispatch("plaudit-error", error);
   }
 
-  #tell(name, detail) { return this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true, cancelable: true })); }
+  #dispatch(name, detail) { return this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true, cancelable: true })); }
 
   #toast(note) {
     const gains = Object.values(note.metrics).map(({ from, to }) => (to > from ? "+" : "") + this.#number(to - from));
@@ -259,14 +259,14 @@ class PlauditMember extends HTMLElement {
     const parts = { points: () => this.#points(me), ladder: () => this.#ladders(me), streaks: () => this.#streaks(me),
       challenges: () => this.#challenges(campaigns), badges: () => this.#badges(me) };
     this.#body.replaceChildren(el("section", { class: "card", part: "card", "aria-label": this.#texts.region, lang: this.#locale },
-      ...show.map((one) => parts[one]?.())));
+      ...show.map((name) => parts[name]?.())));
   }
 
   #bar(percent, label) {
     const now = Math.max(0, Math.min(100, Math.round(percent)));
-    const filling = el("i");
-    filling.style.width = now + "%"; // not as an attribute, which a page's content security policy may forbid
-    return el("div", { class: "bar", role: "progressbar", "aria-valuenow": now, "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": label }, filling);
+    const fill = el("i");
+    fill.style.width = now + "%"; // a style attribute may violate the page's content security policy
+    return el("div", { class: "bar", role: "progressbar", "aria-valuenow": now, "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": label }, fill);
   }
 
   #points(me) {
@@ -277,22 +277,22 @@ class PlauditMember extends HTMLElement {
   }
 
   #ladders(me) {
-    const all = Object.entries(me.ladders).map(([id, one]) => {
+    const all = Object.entries(me.ladders).map(([id, ladder]) => {
       const name = this.#names.ladders[id] ?? id;
-      const next = one.next;
-      const text = next ? filled(this.#texts.next, { missing: this.#number(next.missing), name: next.name }) : this.#texts.top;
-      const percent = next ? (100 * one.score) / (next.threshold || 1) : 100;
-      return el("div", { part: "ladder" }, el("div", { class: "row" }, el("span", {}, one.name ?? name), el("span", { class: "muted" }, text)), this.#bar(percent, name));
+      const next = ladder.next;
+      const text = next ? fillIn(this.#texts.next, { missing: this.#number(next.missing), name: next.name }) : this.#texts.top;
+      const percent = next ? (100 * ladder.score) / (next.threshold || 1) : 100;
+      return el("div", { part: "ladder" }, el("div", { class: "row" }, el("span", {}, ladder.name ?? name), el("span", { class: "muted" }, text)), this.#bar(percent, name));
     });
     return all.length ? el("div", { class: "list" }, ...all) : null;
   }
 
   #streaks(me) {
-    const all = Object.entries(me.streaks).map(([id, one]) => {
-      const time = one.extendBy && new Intl.DateTimeFormat(this.#locale, { weekday: "short", hour: "numeric", minute: "2-digit" }).format(new Date(one.extendBy));
-      const text = one.alive ? time && filled(this.#texts.until, { time }) : this.#texts.broken;
+    const all = Object.entries(me.streaks).map(([id, streak]) => {
+      const time = streak.extendBy && new Intl.DateTimeFormat(this.#locale, { weekday: "short", hour: "numeric", minute: "2-digit" }).format(new Date(streak.extendBy));
+      const text = streak.alive ? time && fillIn(this.#texts.until, { time }) : this.#texts.broken;
       return el("div", { class: "row streak", part: "streak" },
-        el("span", {}, flame(one.alive), el("b", {}, this.#number(one.current)), ` ${this.#texts.days}`,
+        el("span", {}, flame(streak.alive), el("b", {}, this.#number(streak.current)), ` ${this.#texts.days}`,
           el("span", { class: "muted" }, ` ${this.#names.streaks[id] ?? id}`)),
         el("span", { class: "muted" }, text || ""));
     });
@@ -300,19 +300,19 @@ class PlauditMember extends HTMLElement {
   }
 
   #challenges(campaigns) {
-    const all = campaigns.filter((one) => one.steps?.length).map((one) => {
-      const steps = one.steps.filter((step) => !step.done);
+    const all = campaigns.filter((campaign) => campaign.steps?.length).map((campaign) => {
+      const steps = campaign.steps.filter((step) => !step.done);
       const step = steps[0];
-      const done = one.completed && !steps.length;
-      const text = done || !step ? this.#texts.done : filled(this.#texts.of, { current: this.#number(step.current), target: this.#number(step.target) });
-      return el("li", { part: "challenge" }, el("div", { class: "row" }, el("span", {}, one.name), el("span", { class: "muted" }, text)), this.#bar(done ? 100 : one.percent, one.name));
+      const done = campaign.completed && !steps.length;
+      const text = done || !step ? this.#texts.done : fillIn(this.#texts.of, { current: this.#number(step.current), target: this.#number(step.target) });
+      return el("li", { part: "challenge" }, el("div", { class: "row" }, el("span", {}, campaign.name), el("span", { class: "muted" }, text)), this.#bar(done ? 100 : campaign.percent, campaign.name));
     });
     return all.length ? el("div", { class: "group" }, el("h3", {}, this.#texts.challenges), el("ul", { class: "list" }, ...all)) : null;
   }
 
   #badges(me) {
-    const badges = me.inventory.filter((one) => one.type === "badge").map((one) =>
-      el("li", { class: "badge", part: "badge" }, el("span", { "aria-hidden": "true" }, (one.name ?? one.productId).slice(0, 1).toUpperCase()), one.name ?? one.productId));
+    const badges = me.inventory.filter((product) => product.type === "badge").map((product) =>
+      el("li", { class: "badge", part: "badge" }, el("span", { "aria-hidden": "true" }, (product.name ?? product.productId).slice(0, 1).toUpperCase()), product.name ?? product.productId));
     return el("div", { class: "group" }, el("h3", {}, this.#texts.badges), badges.length ? el("ul", { class: "badges" }, ...badges) : el("p", { class: "muted" }, this.#texts.none));
   }
 }

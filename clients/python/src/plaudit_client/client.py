@@ -12,7 +12,7 @@ from .operations import MemberOperations, ServerOperations
 class Plaudit(ServerOperations):
     """A server's client, with an API secret or a service token in the organisation `org` (an id).
 
-    `timeout` is the limit of one try, in seconds; `tries` counts all of them.
+    `timeout` is the limit per try, in seconds; `tries` is the maximum number of tries.
     """
 
     def __init__(self, url: str, *, org: str, secret: str, timeout: float = 10.0, tries: int = requests.TRIES) -> None:
@@ -28,7 +28,7 @@ class Plaudit(ServerOperations):
         occurred_at: datetime | None = None,
         wait: float | None = None,
     ) -> ActionReceipt:
-        """Report an action. Your own `event_id` makes it count once, for ever; `wait` seconds for its outcome."""
+        """Report an action. With your own `event_id` it counts once, for ever. `wait`: seconds to wait for the outcome."""
         return self.send(requests.report(user_id, action, data, event_id, occurred_at, wait))
 
     def report_batch(self, actions: Iterable[Mapping[str, Any]]) -> ActionBatchResult:
@@ -37,7 +37,7 @@ class Plaudit(ServerOperations):
 
 
 class PlauditMember(MemberOperations):
-    """A member's client, with their `token`. `org` is needed only where the token does not name the organisation."""
+    """A member's client, with their `token`. `org` is only needed if the token does not name the organisation."""
 
     def __init__(
         self, url: str, *, token: str, org: str | None = None, timeout: float = 10.0, tries: int = requests.TRIES
@@ -45,5 +45,5 @@ class PlauditMember(MemberOperations):
         super().__init__(url, org, token, timeout, tries)
 
     def report(self, action: str, data: Mapping[str, Any] | None = None, *, idempotency_key: str | None = None) -> None:
-        """Report an action of the member's own; it is durable when this returns, and counts once."""
+        """Report an action of the member. It is stored durably when this returns, and counts once."""
         self.report_my_action({"action": action, "data": dict(data or {})}, idempotency_key=idempotency_key)

@@ -1,4 +1,4 @@
-"""What the client raises."""
+"""The client's exceptions."""
 
 from collections.abc import Mapping
 from datetime import datetime

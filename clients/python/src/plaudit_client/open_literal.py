@@ -1,10 +1,10 @@
-"""`Literal` as it is at run time: any value of the type, because a newer server may send values that are new."""
+"""`Literal` at run time: accepts any value of the type, because a newer server may send new values."""
 
 from typing import Any, cast
 
 
 class Literal:
-    """`Literal["a", "b"]` is `str` for whoever decodes it; type checkers see the values."""
+    """`Literal["a", "b"]` decodes as `str`; only type checkers see the values."""
 
     def __class_getitem__(cls, values: Any) -> Any:
         """Return the type of the values."""

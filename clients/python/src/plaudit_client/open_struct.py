@@ -1,4 +1,4 @@
-"""Types of responses that hold further fields than they name, such as a profile with the fields of its schema."""
+"""Response types that may have further fields, such as a profile with the fields of its schema."""
 
 from functools import cache
 from typing import Any, cast, get_origin
@@ -11,7 +11,7 @@ Json = dict[str, Any]
 class OpenStruct(Struct, frozen=True, kw_only=True):
     """The base of these types. `additional_properties` holds the further fields, by their names in the API."""
 
-    # The API has no field without a name, so that this one is never read from a response.
+    # The API has no field with an empty name, so this one is never decoded from a response.
     additional_properties: Json = field(name="", default_factory=dict[str, Any])
 
 
@@ -22,9 +22,9 @@ def is_open(of: Any) -> bool:
 
 
 def keep_further(value: Any, plain: Any) -> None:
-    """Put the further fields of the `plain` JSON value into the structs of the same value, decoded."""
+    """Copy the further fields of a `plain` JSON value into the structs of `value`, its decoded form."""
     if isinstance(value, Struct) and isinstance(plain, dict):
-        _keep_in(value, cast("Json", plain))
+        _keep_further_of(value, cast("Json", plain))
     elif isinstance(value, list) and isinstance(plain, list):
         for item, plain_item in zip(cast("list[Any]", value), cast("list[Any]", plain), strict=True):
             keep_further(item, plain_item)
@@ -33,7 +33,7 @@ def keep_further(value: Any, plain: Any) -> None:
             keep_further(item, plain[name])
 
 
-def _keep_in(struct: Struct, plain: Json) -> None:
+def _keep_further_of(struct: Struct, plain: Json) -> None:
     for name, sent_name in zip(struct.__struct_fields__, struct.__struct_encode_fields__, strict=True):
         if sent_name in plain:
             keep_further(getattr(struct, name), plain[sent_name])
@@ -43,20 +43,20 @@ def _keep_in(struct: Struct, plain: Json) -> None:
 
 
 def _structs_in(of: Any) -> set[type[Struct]]:
-    """Return the structs that a type is, or is made of."""
+    """Return the structs in a type, directly or nested."""
     structs_in: set[type[Struct]] = set()
-    waiting: list[Any] = [inspect.type_info(of)]
-    while waiting:
-        part = waiting.pop()
+    pending: list[Any] = [inspect.type_info(of)]
+    while pending:
+        part = pending.pop()
         if isinstance(part, inspect.StructType):
             if part.cls in structs_in:
                 continue
             structs_in.add(part.cls)
-            waiting += [field.type for field in part.fields]
+            pending += [field.type for field in part.fields]
         elif isinstance(part, inspect.UnionType):
-            waiting += part.types
+            pending += part.types
         elif isinstance(part, inspect.DictType):
-            waiting.append(part.value_type)
+            pending.append(part.value_type)
         elif isinstance(part, inspect.ListType):
-            waiting.append(part.item_type)
+            pending.append(part.item_type)
     return structs_in

@@ -1,4 +1,4 @@
-"""Lists that come page by page."""
+"""Pages of lists."""
 
 from collections.abc import Sequence
 from typing import Protocol, TypeVar

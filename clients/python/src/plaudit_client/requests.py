@@ -1,4 +1,4 @@
-"""Requests without any I/O: what is sent, how a response is read, and when to try again."""
+"""Requests without I/O: how to build one, read its response, and decide whether to retry."""
 
 import random
 from collections.abc import AsyncIterable, Generator, Iterable, Mapping
@@ -24,17 +24,17 @@ TRIES = 4
 FIRST_DELAY_SECONDS = 0.2
 DELAY_SECONDS_MAX = 20.0
 RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
-IN_PROGRESS = b'"in_progress"'  # the same request is being processed: its response will be this one's
+IN_PROGRESS = b'"in_progress"'  # the first request is still being processed; a retry gets its response
 
-# Ids that are also names of calls: with one letter encoded they are ids.
-_ALSO_CALLS = {"schema": "%73chema"}
+# Ids that are also the names of endpoints. With one letter encoded, the server reads them as ids.
+_ALSO_ENDPOINTS = {"schema": "%73chema"}
 
 
 class Request(Struct, Generic[T], frozen=True, kw_only=True):
     """One request, and the type of the data in its response; `object` for any data.
 
-    With `loose` the response may have an envelope or not. `content` is a body that is no JSON, of the media type `media`.
-    A POST carries an Idempotency-Key, so that it counts once however often it is tried.
+    With `loose`, the response may have an envelope or not. `content` is a body that is not JSON, of the media type
+    `media`. Every POST has an Idempotency-Key, so it counts once however often it is sent.
     """
 
     method: str
@@ -50,7 +50,7 @@ class Request(Struct, Generic[T], frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
 
     def parameters(self) -> dict[str, str]:
-        """Return the parameters of the query that are given."""
+        """Return the query parameters that are not None."""
         return {name: parameter(value) for name, value in self.query.items() if value is not None}
 
     def sent_headers(self) -> dict[str, str]:
@@ -70,14 +70,14 @@ class Request(Struct, Generic[T], frozen=True, kw_only=True):
 
 
 class DryRunResult(Struct, Generic[T], frozen=True, kw_only=True):
-    """What a write would return, and what would follow from it; `dry_run` is None if a job reports that."""
+    """What a write would return and lead to. `dry_run` is None if a job reports the consequences."""
 
     data: T
     dry_run: DryRun | None
 
 
 class Trial(Struct):
-    """A dry run that is under way, and what its response says would follow."""
+    """A dry run in progress. `dry_run` comes from its response."""
 
     dry_run: DryRun | None = None
 
@@ -88,15 +88,15 @@ _TRIAL: ContextVar[Trial | None] = ContextVar("trial", default=None)
 @contextmanager
 def trial() -> Generator[Trial]:
     """Make all requests of this context dry runs."""
-    token = _TRIAL.set(under_way := Trial())
+    token = _TRIAL.set(current := Trial())
     try:
-        yield under_way
+        yield current
     finally:
         _TRIAL.reset(token)
 
 
-def tried_out(request: Request[T]) -> Request[T]:
-    """Return the request as it is sent: within a trial, as a dry run."""
+def with_dry_run(request: Request[T]) -> Request[T]:
+    """Return the request, as a dry run within `trial`."""
     return request if _TRIAL.get() is None else structs.replace(request, query={**request.query, "dryRun": True})
 
 
@@ -106,30 +106,30 @@ def idempotency(key: str | None) -> dict[str, str]:
 
 
 def parameter(value: Any) -> str:
-    """Return a value as it is written in a query."""
+    """Return the text of a value in a query."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def path_part(text: str) -> str:
-    """Return an id as it is written in a path: every character encoded but letters, digits, `-`, `.`, `_` and `~`."""
-    return _ALSO_CALLS.get(text) or quote(text, safe="")
+    """Return an id for a path. Every character except letters, digits, `-`, `.`, `_` and `~` is percent-encoded."""
+    return _ALSO_ENDPOINTS.get(text) or quote(text, safe="")
 
 
 def headers_of(org: str | None, bearer: str | None) -> dict[str, str]:
-    """Return what every request carries: who calls, and in which organisation."""
+    """Return the headers of every request: the credentials and the organisation."""
     headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
     return headers if org is None else headers | {"X-Monterosa-Org-ID": org}
 
 
 def read_response(request: Request[T], status: int, content: bytes) -> T:
-    """Return the data of a response. Raises PlauditError for an error, and for what is no response of this API."""
+    """Return the data of a response. Raise PlauditError for an error, or if it is not a response of this API."""
     if status >= 400:
         raise read_error(status, content)
     try:
-        if (under_way := _TRIAL.get()) is not None:
-            under_way.dry_run = _DRY_RUN.decode(content).dry_run
+        if (current := _TRIAL.get()) is not None:
+            current.dry_run = _DRY_RUN.decode(content).dry_run
         if request.result is type(None):
             return cast("T", None)
         if request.result is bytes:
@@ -150,8 +150,8 @@ def read_error(status: int, content: bytes) -> PlauditError:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         decoded = None
     body: Json = cast("Json", decoded) if isinstance(decoded, dict) else {}
-    shown: Any = body.get("error")
-    inner: Json = cast("Json", shown) if isinstance(shown, dict) else {"code": shown}
+    error: Any = body.get("error")
+    inner: Json = cast("Json", error) if isinstance(error, dict) else {"code": error}
     message = inner.get("message") or body.get("message") or body.get("error_description") or f"HTTP {status}"
     return PlauditError(
         str(message),
@@ -171,7 +171,7 @@ def report(
     occurred_at: datetime | None,
     wait: float | None,
 ) -> Request[ActionReceipt]:
-    """Return the request that reports an action; without an `event_id` it gets one, so that retries count once."""
+    """Return the request that reports an action; without an `event_id` it gets one, so that retries do not count again."""
     body: Json = {"userId": user_id, "action": action, "data": dict(data or {}), "eventId": event_id or uuid4().hex}
     if occurred_at is not None:
         body["timestamp"] = occurred_at
@@ -195,7 +195,7 @@ def unreachable(error: Exception) -> PlauditError:
 def any_request(
     method: str, path: str, body: Any, query: Mapping[str, Any] | None, idempotency_key: str | None
 ) -> Request[object]:
-    """Return a request that this client has no method for; its data is as it comes."""
+    """Return a request that this client has no method for. Its data is plain JSON."""
     headers = idempotency(idempotency_key) if method == "POST" else {}
     return Request(method=method, path=path, result=object, body=body, query=query or {}, headers=headers, loose=True)
 
@@ -206,7 +206,7 @@ def is_retryable(status: int, content: bytes) -> bool:
 
 
 def retry_delay(attempt: int, retry_after: str | None) -> float:
-    """Return the seconds before retry number `attempt` (from 1): what the server asks for, or doubling, with jitter."""
+    """Return the seconds before retry number `attempt` (from 1): the Retry-After, or a doubling delay with jitter."""
     if retry_after is not None and retry_after.isascii() and retry_after.isdigit():
         return min(float(retry_after), DELAY_SECONDS_MAX)
     return min(FIRST_DELAY_SECONDS * 2 ** (attempt - 1), DELAY_SECONDS_MAX) * (0.5 + random.random() / 2)  # noqa: S311
@@ -224,11 +224,11 @@ class _Enveloped(Struct, Generic[T], frozen=True):
     data: T
 
 
-class _Tried(Struct, frozen=True, rename="camel"):
+class _DryRunResponse(Struct, frozen=True, rename="camel"):
     dry_run: DryRun | None = None
 
 
-_DRY_RUN = msgspec.json.Decoder(_Tried)
+_DRY_RUN = msgspec.json.Decoder(_DryRunResponse)
 
 
 def _decoded(result: Any, content: bytes) -> Any:

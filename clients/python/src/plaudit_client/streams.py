@@ -1,4 +1,4 @@
-"""Responses that come bit by bit: server-sent events (HTML, section 9.2)."""
+"""Streamed responses: server-sent events (HTML, section 9.2)."""
 
 from collections.abc import Generator, Iterable
 from typing import Any
@@ -16,7 +16,7 @@ class ServerEvent(Struct, frozen=True):
 
 
 class EventParser:
-    """Lines of a stream, made into events."""
+    """Builds events from the lines of a stream."""
 
     def __init__(self) -> None:
         self._id = ""
@@ -24,7 +24,7 @@ class EventParser:
         self._data: list[str] = []
 
     def read(self, line: str) -> ServerEvent | None:
-        """Return the event that this line ends, if it ends one."""
+        """Return the event that this line completes, or None."""
         if not line:
             return self._end()
         name, _, value = line.partition(":")

@@ -1,4 +1,4 @@
-"""How the synchronous clients send: with retries where they are safe."""
+"""The transport of the synchronous clients: sends requests, and retries them where that is safe."""
 
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -18,7 +18,7 @@ SILENCE_SECONDS = 40.0  # a stream has a heartbeat every 15 seconds
 
 
 class Transport:
-    """A connection to a server. `timeout` is the limit of one try, in seconds; `tries` counts all of them."""
+    """A connection to a server. `timeout` is the limit per try, in seconds; `tries` is the maximum number of tries."""
 
     def __init__(self, url: str, org: str | None, bearer: str | None, timeout: float, tries: int) -> None:
         headers = requests.headers_of(org, bearer)
@@ -37,9 +37,9 @@ class Transport:
         self._http.close()
 
     def send(self, request: Request[T]) -> T:
-        """Send a request, with retries, and return the data of its response. Raises PlauditError."""
+        """Send a request, with retries, and return the data of its response. Raise PlauditError."""
         tries = self._tries if request.is_repeatable else 1
-        request = requests.tried_out(request)
+        request = requests.with_dry_run(request)
         for attempt in range(1, tries + 1):
             retry_after = None
             try:
@@ -60,8 +60,8 @@ class Transport:
             time.sleep(requests.retry_delay(attempt, retry_after))
         raise AssertionError("unreachable")
 
-    def stream(self, request: Request[Any]) -> Generator[str]:
-        """Send a request and yield the lines of its response as they come. Raises PlauditError."""
+    def stream(self, request: Request[Any]) -> Iterator[str]:
+        """Send a request and yield the lines of its response as they arrive. Raise PlauditError."""
         timeout = httpx.Timeout(self._timeout, read=SILENCE_SECONDS)
         try:
             with self._http.stream(
@@ -77,8 +77,8 @@ class Transport:
         except httpx.TransportError as error:
             raise requests.unreachable(error) from error
 
-    def stream_events(self, request: Request[Any]) -> Generator[ServerEvent]:
-        """Send a request and yield the server-sent events of its response as they come. Raises PlauditError."""
+    def stream_events(self, request: Request[Any]) -> Iterator[ServerEvent]:
+        """Send a request and yield the server-sent events of its response as they arrive. Raise PlauditError."""
         yield from events_in(self.stream(request))
 
     def iterate(self, list_page: Callable[P, Page[T]], *args: P.args, **kwargs: P.kwargs) -> Generator[T]:
@@ -106,5 +106,5 @@ class Transport:
         query: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
     ) -> Any:
-        """Send any request, also one that this client does not know, and return the data of its response."""
+        """Send any request, even one that this client has no method for, and return the data of its response."""
         return self.send(requests.any_request(method, path, body, query, idempotency_key))

@@ -1,4 +1,4 @@
-"""Whether a message that a webhook received is the server's, unchanged and recent (Standard Webhooks)."""
+"""Verify that a webhook's message comes from the server, is unchanged, and is recent (Standard Webhooks)."""
 
 import base64
 import binascii
@@ -26,7 +26,7 @@ def verify_webhook(
 ) -> WebhookMessage:
     """Return the message in the raw `body`, if `secret` signed it and its time is at most `tolerance` seconds off.
 
-    Raises InvalidSignature.
+    Raise InvalidSignature otherwise.
     """
     lower = {name.lower(): value for name, value in headers.items()}
     try:
@@ -36,8 +36,8 @@ def verify_webhook(
         raise InvalidSignature("The signature headers are missing") from None
     if abs((time.time() if now is None else now) - timestamp) > tolerance:
         raise InvalidSignature(f"The timestamp is more than {tolerance:g} seconds off")
-    wanted = _signature(secret, f"{message_id}.{timestamp}.".encode() + body).encode()
-    if not any(hmac.compare_digest(wanted, signature.encode()) for signature in signatures):
+    expected = _signature(secret, f"{message_id}.{timestamp}.".encode() + body).encode()
+    if not any(hmac.compare_digest(expected, signature.encode()) for signature in signatures):
         raise InvalidSignature("The signature does not match")
     return msgspec.json.decode(body, type=WebhookMessage)
 
