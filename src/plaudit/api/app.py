@@ -137,10 +137,10 @@ OPERATIONS: Sequence[Operation] = [
 ]
 
 
-def create_app(given: Settings | None = None) -> App:
+def create_app(settings_override: Settings | None = None) -> App:
     """Return the ASGI application. Settings come from the environment by default."""
     telemetry.configure_logs()
-    chosen = given or Settings.from_environment()
+    chosen = settings_override or Settings.from_environment()
     description = describe(OPERATIONS, chosen.public_url)
     encoded = msgspec.json.encode(description)
 

@@ -60,7 +60,7 @@ class AsyncTransport:
             await asyncio.sleep(requests.retry_delay(attempt, retry_after))
         raise AssertionError("unreachable")
 
-    async def stream(self, request: Request[Any]) -> AsyncIterator[str]:
+    async def stream(self, request: Request[Any]) -> AsyncGenerator[str]:
         """Send a request and yield the lines of its response as they arrive. Raise PlauditError."""
         timeout = httpx.Timeout(self._timeout, read=SILENCE_SECONDS)
         try:
@@ -78,7 +78,7 @@ class AsyncTransport:
         except httpx.TransportError as error:
             raise requests.unreachable(error) from error
 
-    async def stream_events(self, request: Request[Any]) -> AsyncIterator[ServerEvent]:
+    async def stream_events(self, request: Request[Any]) -> AsyncGenerator[ServerEvent]:
         """Send a request and yield the server-sent events of its response as they arrive. Raise PlauditError."""
         parser = EventParser()
         async for line in self.stream(request):

@@ -121,7 +121,9 @@ class ActionBatchResult(Struct, frozen=True, kw_only=True, rename="camel", omit_
 
 
 class ActionReceipt(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A reported action. `processed` and `outcome` are for callers who waited for it (`Prefer: wait=N`)."""
+    """A reported action. `processed` is true and `outcome` is present if the caller waited for it (`Prefer:
+    wait=N`).
+    """
 
     event_id: str
     processed: bool
@@ -1346,8 +1348,8 @@ class ExpirySpec(Struct, frozen=True, kw_only=True, rename="camel", omit_default
 class ExplainedCampaign(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """What a campaign or mechanic did with the event: it fired, or did not fire for the `reason`.
 
-    Of other mechanics, such as a streak, `kind` says what it is, and its state is in a further field of that
-    name. `status` is there for a campaign that would have listened if it were active.
+    For other mechanics, such as a streak, `kind` names the mechanic, and a further field of that name has its
+    state. `status` is present for a campaign that would have listened if it were active.
     """
 
     campaign_id: str | None
@@ -1496,7 +1498,7 @@ class IdentityProvider(Struct, frozen=True, kw_only=True, rename="camel", omit_d
 class IngestResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """The results of a request's events: the counts, and each event in the order of the request.
 
-    `success` is false if any was refused; `error` then says so.
+    If any event was refused, `success` is false and there is an `error`.
     """
 
     success: bool
@@ -2739,7 +2741,7 @@ class NotRecovered(Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 class Notification(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A notification with what it changes. `display` says how apps show it."""
+    """A notification, with the changes it is about. `display` says how apps show it."""
 
     notification_id: str
     type: Literal["campaign.completed", "message", "step.completed"]
@@ -4051,9 +4053,9 @@ class TrackResult(Struct, frozen=True, kw_only=True, rename="camel", omit_defaul
 class Transaction(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One change of a balance. `type` is also the metric.
 
-    `lots` are the parts of the amount, `refusal` says why nothing or less was posted, and `possibleAt` when
-    more is. `paidBy` are the credits that a debit has spent, `spentOn` the debits that a credit was spent on.
-    `duplicate` is true in the response to a command that had been carried out before.
+    `lots` are the parts of the amount. If less than requested was posted, `refusal` says why, and
+    `possibleAt` when more is possible. `paidBy` lists the credits that a debit spent, `spentOn` the debits
+    that a credit paid for. `duplicate` is true if the command was already processed before.
     """
 
     transaction_id: str

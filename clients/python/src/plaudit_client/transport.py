@@ -60,7 +60,7 @@ class Transport:
             time.sleep(requests.retry_delay(attempt, retry_after))
         raise AssertionError("unreachable")
 
-    def stream(self, request: Request[Any]) -> Iterator[str]:
+    def stream(self, request: Request[Any]) -> Generator[str]:
         """Send a request and yield the lines of its response as they arrive. Raise PlauditError."""
         timeout = httpx.Timeout(self._timeout, read=SILENCE_SECONDS)
         try:
@@ -77,7 +77,7 @@ class Transport:
         except httpx.TransportError as error:
             raise requests.unreachable(error) from error
 
-    def stream_events(self, request: Request[Any]) -> Iterator[ServerEvent]:
+    def stream_events(self, request: Request[Any]) -> Generator[ServerEvent]:
         """Send a request and yield the server-sent events of its response as they arrive. Raise PlauditError."""
         yield from events_in(self.stream(request))
 

@@ -91,9 +91,9 @@ async def leaderboard(call: Call) -> Page:
         places = board.among(user_ids)
     else:
         (first,) = read_cursor(call.query, tuple[int], (1,))
-        page, cursor = paged(board.top(max(first, 1), size + 1), size, lambda place: (place.rank + 1,))
+        page, cursor = paged(board.top(max(first, 1), size + 1), size, lambda standing: (standing.rank + 1,))
         places = page
-    views = [_place_view(place, decimals) for place in places]
+    views = [_place_view(standing, decimals) for standing in places]
     return LeaderboardPage.of(views, count=len(board), cursor=cursor)
 
 
@@ -108,12 +108,12 @@ def _no_round(name: str) -> NotFound:
     return NotFound(f"No round {name!r} has been played: it must be named like 2026-W47", code="round_not_found")
 
 
-def _place_view(place: RankedMember, decimals: int) -> LeaderboardPlace:
+def _place_view(standing: RankedMember, decimals: int) -> LeaderboardPlace:
     return LeaderboardPlace(
-        rank=place.rank,
-        user_id=place.user_id,
-        score=to_number(place.score, decimals),
-        reached_at=time_text(place.reached_at),
+        rank=standing.rank,
+        user_id=standing.user_id,
+        score=to_number(standing.score, decimals),
+        reached_at=time_text(standing.reached_at),
     )
 
 

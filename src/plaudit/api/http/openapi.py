@@ -40,8 +40,8 @@ def tag_groups() -> dict[str, list[str]]:
     """Return the tags of the API reference by group. The tags of mechanics come before Products."""
     groups = {name: [*tags] for name, tags in _TAG_GROUPS.items()}
     designing = groups["Design the programme"]
-    place = designing.index("Products")
-    designing[place:place] = [mechanic.tag for mechanic in MECHANICS.values()]
+    index = designing.index("Products")
+    designing[index:index] = [mechanic.tag for mechanic in MECHANICS.values()]
     return groups
 
 

@@ -129,10 +129,10 @@ async def _respond(
     except BaseException:  # the client has gone: free the key for a retry
         await idempotency.finish(services.pool, org_id, key, 500, b"")
         raise
-    status, content, made = response.status_code or 200, response.content, None
+    status, content, created_id = response.status_code or 200, response.content, None
     if operation.shown_once is not None and status < idempotency.REFUSED_FROM:
-        made, content = msgspec.json.decode(content)["data"][operation.shown_once], None
-    await idempotency.finish(services.pool, org_id, key, status, content, caller=caller_name, made=made)
+        created_id, content = msgspec.json.decode(content)["data"][operation.shown_once], None
+    await idempotency.finish(services.pool, org_id, key, status, content, caller=caller_name, made=created_id)
     return response
 
 

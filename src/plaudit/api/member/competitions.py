@@ -27,9 +27,9 @@ async def get_competitions(call: Call) -> Page:
     for competition_id, competition in programme.mechanics[COMPETITION].items():
         if competition.status not in ("active", "completed") or not is_visible_to(competition.segments, groups):
             continue
-        place: dict[str, Any] = {"entries": entries.get(competition_id, 0)}
+        result: dict[str, Any] = {"entries": entries.get(competition_id, 0)}
         if competition.score is not None:
-            place = await _standing(call, programme, competition_id, standings.get(competition_id))
+            result = await _standing(call, programme, competition_id, standings.get(competition_id))
         views.append(
             MemberCompetition(
                 competition_id=competition_id,
@@ -37,7 +37,7 @@ async def get_competitions(call: Call) -> Page:
                 status=competition.status,
                 starts_at=optional_time(competition.start_date),
                 ends_at=optional_time(competition.end_date),
-                **place,
+                **result,
             )
         )
     return MemberCompetitionList.of(views)

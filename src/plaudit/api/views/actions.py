@@ -16,7 +16,7 @@ Status = Literal["accepted", "duplicate", "refused"]
 
 
 class ActionReceipt(View):
-    """A reported action. `processed` and `outcome` are for callers who waited for it (`Prefer: wait=N`)."""
+    """A reported action. `processed` is true and `outcome` is present if the caller waited for it (`Prefer: wait=N`)."""
 
     event_id: str
     processed: bool
@@ -60,7 +60,7 @@ class ActionBatchResult(View):
 class IngestResult(View, kw_only=True):
     """The results of a request's events: the counts, and each event in the order of the request.
 
-    `success` is false if any was refused; `error` then says so.
+    If any event was refused, `success` is false and there is an `error`.
     """
 
     success: bool

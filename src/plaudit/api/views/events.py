@@ -87,8 +87,8 @@ class ExplainedStep(View):
 class ExplainedCampaign(View):
     """What a campaign or mechanic did with the event: it fired, or did not fire for the `reason`.
 
-    Of other mechanics, such as a streak, `kind` says what it is, and its state is in a further field of that name.
-    `status` is there for a campaign that would have listened if it were active.
+    For other mechanics, such as a streak, `kind` names the mechanic, and a further field of that name has its state.
+    `status` is present for a campaign that would have listened if it were active.
     """
 
     campaign_id: str | None

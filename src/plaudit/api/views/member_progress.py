@@ -114,9 +114,9 @@ def profile_source(program: Program, view: MemberView) -> ShownProfile:
     )
 
 
-def progress_parts(shown: ShownProfile, now: datetime) -> dict[str, dict[str, Any]]:
+def progress_parts(profile: ShownProfile, now: datetime) -> dict[str, dict[str, Any]]:
     """Return a member's progress in `campaigns`, and their states in each mechanic that profiles show."""
-    program, member = shown.program, shown.member
+    program, member = profile.program, profile.member
     parts: dict[str, dict[str, Any]] = {
         "campaigns": {
             campaign_id: progress_view(program, campaign, member.progress.get(campaign_id, Progress()), now)

@@ -41,7 +41,7 @@ class RungChange(View):
 
 
 class Notification(View):
-    """A notification with what it changes. `display` says how apps show it."""
+    """A notification, with the changes it is about. `display` says how apps show it."""
 
     notification_id: str
     type: Literal["message", "step.completed", "campaign.completed"]

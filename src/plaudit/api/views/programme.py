@@ -30,9 +30,9 @@ class ProgrammeChanges(View):
 
 
 def _section(kind: DocumentKind) -> Any:
-    """Return the type of a section of the file: all documents of a kind by their ids, or the only one."""
-    one = TYPES[kind.name].update
-    return one if kind.name in SINGLE else dict[str, one]  # pyright: ignore[reportInvalidTypeForm]
+    """Return the type of a section of the file: a kind's documents by id, or the only document."""
+    document = TYPES[kind.name].update
+    return document if kind.name in SINGLE else dict[str, document]  # pyright: ignore[reportInvalidTypeForm]
 
 
 ProgrammeFile = cast(

@@ -47,9 +47,9 @@ class MatchedAmount(View):
 class Transaction(View):
     """One change of a balance. `type` is also the metric.
 
-    `lots` are the parts of the amount, `refusal` says why nothing or less was posted, and `possibleAt` when more is.
-    `paidBy` are the credits that a debit has spent, `spentOn` the debits that a credit was spent on. `duplicate` is true
-    in the response to a command that had been carried out before.
+    `lots` are the parts of the amount. If less than requested was posted, `refusal` says why, and `possibleAt` when more
+    is possible. `paidBy` lists the credits that a debit spent, `spentOn` the debits that a credit paid for. `duplicate`
+    is true if the command was already processed before.
     """
 
     transaction_id: str
@@ -131,17 +131,17 @@ def transaction_fields(programme: Programme, row: Row) -> dict[str, Any]:
 
 
 def _details(details: TransactionDetails, decimals: int) -> dict[str, Any]:
-    shown: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     if details.parts:
-        shown["lots"] = [
+        fields["lots"] = [
             TransactionLot(
                 lot=part.lot, amount=to_number(part.amount, decimals), expires_at=optional_time(part.expires_at)
             )
             for part in details.parts
         ]
     if details.refusal is not None:
-        shown |= {"refusal": details.refusal, "possible_at": optional_time(details.next_at)}
-    return shown
+        fields |= {"refusal": details.refusal, "possible_at": optional_time(details.next_at)}
+    return fields
 
 
 def transfer_view(programme: Programme, transfer: Transfer | None) -> TransferState | UnsetType:
