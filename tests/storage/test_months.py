@@ -8,7 +8,7 @@ import pytest
 
 from plaudit import clock
 from plaudit.reads import health
-from plaudit.reads.gauges import levels
+from plaudit.reads.gauges import current_gauges
 from plaudit.storage import months
 from plaudit.storage.embedded import running_url
 from plaudit.storage.months import MONTHLY, MonthsNotMadeError, ensure_months, month_of, months_from, name_of
@@ -69,7 +69,7 @@ def test_rows_in_no_month_are_moved_into_theirs_and_warned_of_until_then(fresh_d
             async with stage.pool.acquire() as connection:
                 warned = await health.warnings(connection)
                 assert [notice.code for notice in warned] == ["rows_outside_months", "rows_outside_months"]
-                gauges = await levels(connection, by_org=False)
+                gauges = await current_gauges(connection, by_org=False)
                 for table in ("events", "transactions"):
                     assert f'plaudit_rows_outside_months{{table="{table}"}} 3' in gauges
                     assert f'plaudit_months_ahead{{table="{table}"}} 3' in gauges

@@ -40,7 +40,7 @@ GAUGES_BY_ORG: dict[str, tuple[str, tuple[str, ...], Fetch, str]] = {
 }
 
 
-async def levels(connection: Connection, *, by_org: bool) -> list[str]:
+async def current_gauges(connection: Connection, *, by_org: bool) -> list[str]:
     """Return the current gauges in Prometheus' format."""
     lines: list[str] = []
     for name, (sentence, labels, fetch, column) in (GAUGES | (GAUGES_BY_ORG if by_org else {})).items():

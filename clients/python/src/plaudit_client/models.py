@@ -2867,7 +2867,7 @@ class OutcomeTransaction(Struct, frozen=True, kw_only=True, rename="camel", omit
 
 
 class PaidBonus(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The bonus paid for enrolling; nothing for members enrolled before."""
+    """The bonus that was paid on enrolment: zero for a member who was already enrolled."""
 
     points: int
     coins: int

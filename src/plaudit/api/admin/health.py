@@ -13,7 +13,7 @@ from plaudit.api.http.operations import Call, Operation
 from plaudit.api.views.health import Health, HealthWarning
 from plaudit.errors import Unauthenticated, Unavailable
 from plaudit.reads import health
-from plaudit.reads.gauges import levels
+from plaudit.reads.gauges import current_gauges
 from plaudit.storage.postgres import UNREACHABLE, Pool
 from plaudit.storage.schema import is_migrated
 
@@ -63,7 +63,7 @@ async def all_counters(pool: Pool, headers: Mapping[str, str], token: str, *, by
     lines: list[str] = []
     with suppress(*UNREACHABLE):
         async with pool.acquire() as connection:
-            lines = await levels(connection, by_org=by_org)
+            lines = await current_gauges(connection, by_org=by_org)
     return counters + "".join(line + "\n" for line in lines).encode(), media
 
 

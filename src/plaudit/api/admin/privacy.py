@@ -1,4 +1,4 @@
-"""The GDPR: consents with time and source, the export of everything stored about a person, and erasure."""
+"""Privacy under the GDPR: consents, the export of everything stored about a member, and erasure."""
 
 from datetime import datetime
 from typing import Annotated

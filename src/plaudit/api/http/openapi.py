@@ -186,7 +186,7 @@ def enveloped_schema(schema: dict[str, Any], envelope: Envelope) -> dict[str, An
 
 
 def _parameters(operation: Operation) -> list[dict[str, Any]]:
-    names = [segment[1:-1] for segment in operation.path.split("/") if segment.startswith("{")]
+    names = [part[1:-1] for part in operation.path.split("/") if part.startswith("{")]
     path = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for name in names
     ]

@@ -10,7 +10,7 @@ from .profiles import Profile
 
 
 class PaidBonus(View):
-    """The bonus paid for enrolling; nothing for members enrolled before."""
+    """The bonus that was paid on enrolment: zero for a member who was already enrolled."""
 
     points: int
     coins: int
