@@ -42,9 +42,9 @@ def evaluate(context: Context, listener: Listener) -> Trace:
     else:
         refusal = _first_refusal(context, listener, checks)
     effects: list[EffectTrace] = []
-    shown = None
+    view = None
     if refusal is None and campaign.steps:
-        refusal, shown, effects = _step(context, campaign, listener.step)
+        refusal, view, effects = _step(context, campaign, listener.step)
     elif refusal is None:
         effects = _apply(context, campaign, listener.step, listener.effects)
         _complete(context, campaign, context.member.progress.get(campaign.campaign_id, _NOTHING))
@@ -52,7 +52,7 @@ def evaluate(context: Context, listener: Listener) -> Trace:
         if campaign.exclusive_group is not None:
             context.matches.groups.add(campaign.exclusive_group)
         if not listener.alone:
-            _count(context, listener, completes=shown is not None and "completed" in shown)
+            _count(context, listener, completes=view is not None and "completed" in view)
     elif refusal is Refusal.step_locked:
         context.matches.counted.add((campaign.campaign_id, listener.step))  # the step has stored the event, once
     elif refusal is Refusal.event_counted and campaign.steps and campaign.sequential:
@@ -62,9 +62,9 @@ def evaluate(context: Context, listener: Listener) -> Trace:
             matches.counted.add((campaign.campaign_id, listener.step))
             _remember_for_step(context, campaign, counted_for, listener.step)
     elif refusal in RETRYABLE_REFUSALS:
-        shown = {"next_available_at": next_at(context, campaign, refusal)}
+        view = {"next_available_at": next_at(context, campaign, refusal)}
     trigger = event.trigger if event.depth else None
-    return Trace(campaign.cause.logged, listener.step, listener.number, refusal, checks, effects, trigger, shown)
+    return Trace(campaign.cause.logged, listener.step, listener.number, refusal, checks, effects, trigger, view)
 
 
 def _count(context: Context, listener: Listener, *, completes: bool) -> None:
@@ -219,8 +219,8 @@ def _in_order(
     before = progress.steps.get(number, _NOT_STARTED)
     if before.done_at is not None:
         is_earlier = _complete_earlier(context, campaign, progress, number, counted, (opened_at, opened_at))
-        shown = {"current": before.value, "target": goal.target, "done": True}
-        return (None, shown, []) if is_earlier else (Refusal.step_already_completed, None, [])
+        view = {"current": before.value, "target": goal.target, "done": True}
+        return (None, view, []) if is_earlier else (Refusal.step_already_completed, None, [])
     after: StepProgress | Refusal | None = None
     if before.last_at is not None and counted[0] < before.last_at:
         after = sequences.recount(goal, before, counted, (opened_at, opened_at), zone)
@@ -247,15 +247,15 @@ def _store_step(context: Context, campaign: Campaign, progress: Progress, number
 def _advance(
     context: Context, campaign: Campaign, progress: Progress, number: int, after: StepProgress
 ) -> tuple[dict[str, Any], list[EffectTrace]]:
-    """Store a step's progress, and complete the step if its goal is reached. Return what the trace shows of both."""
+    """Store a step's progress; if the goal is reached, complete the step. Return the progress and traces to show."""
     step = campaign.steps[number]
-    done = after.done_at is not None
-    if done:
+    is_done = after.done_at is not None
+    if is_done:
         after = sequences.as_completed(after)
     progress = _store_step(context, campaign, progress, number, after)
-    shown: dict[str, Any] = {"current": after.value, "target": step.goal.target, "done": done}
-    if not done:
-        return shown, []
+    view: dict[str, Any] = {"current": after.value, "target": step.goal.target, "done": is_done}
+    if not is_done:
+        return view, []
     completes_campaign, opened_at = _done_count(progress) >= campaign.required, after.done_at or context.now
     effects = _apply(context, campaign, number, step.effects)
     if step.notification is not None:
@@ -265,12 +265,12 @@ def _advance(
     if completes_campaign:
         completed = _complete_steps(context, campaign)
         if isinstance(completed, Refusal):
-            return {**shown, "completion": completed.value}, effects
+            return {**view, "completion": completed.value}, effects
         effects += [structs.replace(trace, index=len(step.effects) + trace.index) for trace in completed]
-        shown["completed"] = True
+        view["completed"] = True
     elif campaign.sequential:
         _open_step(context, campaign, number + 1, opened_at)
-    return shown, effects
+    return view, effects
 
 
 def _complete_earlier(
@@ -303,8 +303,8 @@ def _open_step(
     after = sequences.recount(goal, waiting, None, (opened_at, was_opened_at), zone)
     if after is None or after.last_at is None:
         return
-    shown, effects = _advance(context, campaign, progress, number, after)
-    context.trace.append(Trace(campaign.cause.logged, number, 0, None, [], effects, None, shown))
+    view, effects = _advance(context, campaign, progress, number, after)
+    context.trace.append(Trace(campaign.cause.logged, number, 0, None, [], effects, None, view))
 
 
 def _complete_steps(context: Context, campaign: Campaign) -> list[EffectTrace] | Refusal:
@@ -348,13 +348,13 @@ def take_over(context: Context, campaign_id: str, campaign: Campaign | None, oth
     if was_completed or _outside_window(campaign, context.event) or _limit_refusal(context, campaign):
         return
     completed = _complete_steps(context, campaign)
-    last, effects, shown = len(campaign.steps) - 1, list[EffectTrace](), dict[str, Any]()
+    last, effects, view = len(campaign.steps) - 1, list[EffectTrace](), dict[str, Any]()
     if isinstance(completed, Refusal):
-        shown["completion"] = completed.value
+        view["completion"] = completed.value
     else:
         effects = [structs.replace(trace, index=len(campaign.steps[last].effects) + trace.index) for trace in completed]
-        shown["completed"] = True
-    context.trace.append(Trace(campaign_cause(campaign_id).logged, last, 0, None, [], effects, None, shown))
+        view["completed"] = True
+    context.trace.append(Trace(campaign_cause(campaign_id).logged, last, 0, None, [], effects, None, view))
 
 
 def _done_count(progress: Progress) -> int:

@@ -30,7 +30,7 @@ class Expiry(Struct, frozen=True, kw_only=True):
 
 
 class Cap(Struct, frozen=True):
-    """The amount of a metric that may be earned in a calendar period."""
+    """The most that a member can earn of a metric in a calendar period."""
 
     period: Period
     amount: int

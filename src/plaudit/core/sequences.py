@@ -96,9 +96,9 @@ def recount(
     early = step.early if counted is None else tuple(sorted((*step.early, counted), key=time_of))
     after = base
     for at, amount, value in _after(opened_at, early):
-        more = count_event(goal, after, amount, value, at, time_zone)
-        if not isinstance(more, Refusal):
-            after = more
+        advanced = count_event(goal, after, amount, value, at, time_zone)
+        if not isinstance(advanced, Refusal):
+            after = advanced
             if after.done_at is not None:
                 break
     if step.done_at is None and after.done_at is None and after.value < step.value:

@@ -114,10 +114,10 @@ def _import_member(context: Context, order: ImportOrder) -> RefusalCode | None:
     for product_id, quantity in order.products.items():
         if product_id not in program.products:
             return Refusal.product_not_found
-        had = member.holdings.get(product_id)
-        first_at = context.now if had is None else had.first_at
+        owned = member.holdings.get(product_id)
+        first_at = context.now if owned is None else owned.first_at
         context.items.append(ProductChange(cause.IMPORT.logged, product_id, quantity))
-        member.holdings[product_id] = Holding(quantity + (had.quantity if had else 0), first_at, context.now)
+        member.holdings[product_id] = Holding(quantity + (owned.quantity if owned else 0), first_at, context.now)
     for code in order.codes:
         if code.pool_id not in program.pools:
             return Refusal.pool_not_found

@@ -65,7 +65,7 @@ def _hand_over(context: Context, order: MergeOrder) -> None:
         if balance.book is not None:
             member.balances[metric_id] = structs.replace(balance, book=structs.replace(balance.book, due_at=None))
     context.items += [
-        ProductChange(cause.MERGE.logged, name, -had.quantity) for name, had in sorted(member.holdings.items())
+        ProductChange(cause.MERGE.logged, name, -holding.quantity) for name, holding in sorted(member.holdings.items())
     ]
     member.progress, member.states = {}, {}
     member.holdings, member.coupons = {}, {}

@@ -155,7 +155,7 @@ def _roll_back(context: Context, order: Rollback) -> Refusal | None:
     refusal = _take_from_receivers(context, order)
     if refusal is not None:
         return refusal
-    metrics, lost, effects = _reverse_all(context, order)
+    metrics, lost_by_metric, effects = _reverse_all(context, order)
     coupons = _withdraw_coupons(context, order)
     if isinstance(coupons, Refusal):
         return coupons
@@ -169,7 +169,7 @@ def _roll_back(context: Context, order: Rollback) -> Refusal | None:
     context.withdrawn = Withdrawn(coupons, order.notifications, tuple(returned))
     result = RolledBack(
         metrics=metrics,
-        lost_metrics=lost,
+        lost_metrics=lost_by_metric,
         transfers=len(order.transfers),
         stays=order.stays,
         products=sum(removed.values()),
@@ -230,8 +230,8 @@ def _reverse_all(context: Context, order: Rollback) -> tuple[dict[str, int], dic
 
     Return the reversed amounts and the lost ones by metric, and the effects' traces.
     """
-    taken: dict[str, int] = {}
-    lost: dict[str, int] = {}
+    reversed_by_metric: dict[str, int] = {}
+    lost_by_metric: dict[str, int] = {}
     effects: list[EffectTrace] = []
     for number, undone in enumerate(sorted(order.transactions, key=lambda transaction: transaction.amount > 0)):
         metric = context.program.metrics.get(undone.metric)
@@ -241,11 +241,11 @@ def _reverse_all(context: Context, order: Rollback) -> tuple[dict[str, int], dic
             result = reverse(context, undone, metric, place)
         amount = result.amount if isinstance(result, Transaction) else 0
         expected = -undone.take if undone.amount > 0 else undone.take
-        taken[undone.metric] = taken.get(undone.metric, 0) - amount
+        reversed_by_metric[undone.metric] = reversed_by_metric.get(undone.metric, 0) - amount
         if amount != expected:
-            lost[undone.metric] = lost.get(undone.metric, 0) + amount - expected
+            lost_by_metric[undone.metric] = lost_by_metric.get(undone.metric, 0) + amount - expected
         effects.append(EffectTrace(number, result if isinstance(result, Refusal) else None, amount))
-    return taken, lost, effects
+    return reversed_by_metric, lost_by_metric, effects
 
 
 def _withdraw_coupons(context: Context, order: Rollback) -> tuple[UUID, ...] | Refusal:

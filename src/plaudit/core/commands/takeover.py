@@ -79,7 +79,7 @@ def _add_holding(context: Context, product_id: str, added: Holding) -> None:
 
 
 def _add_mechanics(context: Context, handed: Handed) -> None:
-    """Add the merged member's states and progress. For a deleted document, the state is kept unless there is one."""
+    """Add the merged member's states and progress. A deleted document's state is added only if the member has none."""
     program = context.program
     by_id = program.campaigns()
     for kind, rules in reversed(MECHANIC_RULES.items()):

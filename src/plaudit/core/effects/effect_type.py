@@ -35,7 +35,7 @@ class SettingsError(Struct, frozen=True):
 class NamedDocument(Struct, frozen=True):
     """A document that the settings refer to: its id is in `field`, or always `document_id`.
 
-    It may be missing unless it is `required`.
+    Unless it is `required`, it need not exist.
     """
 
     kind: str

@@ -179,8 +179,8 @@ def capture(book: Book, hold: Hold, amount: int) -> tuple[Book, tuple[Posting, .
             left -= taken
     book = apply(book, tuple(parts))
     if left:
-        book, more = spend(book, left)
-        parts += more
+        book, spent = spend(book, left)
+        parts += spent
     return book, tuple(parts)
 
 
