@@ -161,7 +161,7 @@ def test_a_job_that_meets_an_error_nobody_expected_fails_and_tells_no_row(
             assert (done, state) == (0, "failed")
             (told,) = await stage.fetch("SELECT line, message FROM job_errors WHERE job_id = $1", job_id)
             assert told["line"] == 1
-            assert told["message"].startswith("The import broke off because of an error of the server (UniqueViolation")
+            assert told["message"].startswith("A server error interrupted the import (UniqueViolation")
             assert "ann@" not in told["message"]
             command = ["import", str(file), "--org", str(stage.org_id), "--database-url", database]
             said = await asyncio.to_thread(CliRunner().invoke, app, command)

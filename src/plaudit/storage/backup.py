@@ -1,6 +1,6 @@
 """Backups: the whole database in one file, made by the programs of the bundled PostgreSQL.
 
-These are of the newest version that we support; `pg_dump` reads databases of its own version and of older ones.
+The bundled PostgreSQL is the newest version that we support, and `pg_dump` reads its own version and older ones.
 """
 
 import os
@@ -36,13 +36,12 @@ class NotEmptyError(Conflict):
 
 
 async def backup(url: str, file: Path) -> None:
-    """Write the database as of one instant into `file`, while others go on writing to it.
+    """Write a consistent snapshot of the database to `file`. Other processes can keep writing meanwhile.
 
-    The file appears when it is complete. Only its owner may read it, as it contains keys and secrets. If it is a
-    symbolic link, its target is written. Raise BackupFailedError, also if the name belongs to something other than a
-    file.
+    The file appears only when it is complete, and only its owner can read it, as it contains keys and secrets. If
+    `file` is a symbolic link, its target is replaced. Raise BackupFailedError, also if the path is not a regular file.
     """
-    target = _to_be_written(file)
+    target = _backup_target(file)
     connection = await connect(url)
     try:
         if await revision_of(connection) is None:
@@ -63,17 +62,17 @@ async def backup(url: str, file: Path) -> None:
             unfinished.unlink(missing_ok=True)
 
 
-def _to_be_written(file: Path) -> Path:
-    """Return where a backup goes. Raises BackupFailedError: a new file in the place of a device or pipe would end it."""
+def _backup_target(file: Path) -> Path:
+    """Return the path that a backup replaces. Raise BackupFailedError for a device or pipe, which it would destroy."""
     try:
-        mode = file.stat().st_mode  # of what a link leads to
+        mode = file.stat().st_mode  # of a link's target
     except FileNotFoundError:
         pass
     except OSError as error:
         raise BackupFailedError(f"{file} cannot be written: {error.strerror}") from None
     else:
         if not stat.S_ISREG(mode):
-            kind = next((name for is_one, name in _KINDS if is_one(mode)), "something else")
+            kind = next((name for is_kind, name in _KINDS if is_kind(mode)), "something else")
             raise BackupFailedError(f"{file} must be a file, or a path that does not exist (got {kind})")
     return Path(os.path.realpath(file))
 
@@ -102,17 +101,17 @@ async def restore(url: str, file: Path) -> None:
 def _restore(url: str, file: Path) -> None:
     """Run the archive as SQL in one transaction.
 
-    `pg_restore` alone sets a timeout that servers before version 17 do not know.
+    `pg_restore` cannot restore directly: it sets a timeout that servers before version 17 do not know.
     """
     options = ["--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "--output=/dev/null"]
     read = ["--no-owner", "--no-privileges", "--file=-", str(file)]
     address, environment = _address(url)
-    with TemporaryFile() as said, Popen([program("pg_restore"), *read], stdout=PIPE, stderr=said) as reading:  # noqa: S603
+    with TemporaryFile() as messages, Popen([program("pg_restore"), *read], stdout=PIPE, stderr=messages) as reading:  # noqa: S603
         command = [program("psql"), *options, address]
-        with Popen(command, stdin=PIPE, stdout=DEVNULL, stderr=said, env=environment) as writing:  # noqa: S603
+        with Popen(command, stdin=PIPE, stdout=DEVNULL, stderr=messages, env=environment) as writing:  # noqa: S603
             assert reading.stdout is not None
             assert writing.stdin is not None
-            with suppress(BrokenPipeError):  # it has ended, and said why
+            with suppress(BrokenPipeError):  # psql has ended, and its error message says why
                 for line in reading.stdout:
                     if line.startswith(b"SET transaction_timeout"):
                         break
@@ -120,30 +119,30 @@ def _restore(url: str, file: Path) -> None:
                 copyfileobj(reading.stdout, writing.stdin)
             reading.stdout.close()
             if reading.wait():
-                writing.kill()  # at the end of its input it would commit what has come so far
+                writing.kill()  # at the end of its input, psql would commit the incomplete restore
             with suppress(BrokenPipeError):
                 writing.stdin.close()
-        said.seek(0)
+        messages.seek(0)
         if reading.returncode or writing.returncode:
-            raise _failed(said.read().decode(errors="replace"), writing.returncode)
+            raise _failed(messages.read().decode(errors="replace"), writing.returncode)
 
 
 def _run(url: str, name: str, *options: str) -> None:
     address, environment = _address(url)
     command = [program(name), *options, f"--dbname={address}"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        raise _failed(done.stderr, done.returncode)
+    completed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    if completed.returncode:
+        raise _failed(completed.stderr, completed.returncode)
 
 
 def _address(url: str) -> tuple[str, dict[str, str]]:
-    """Return the environment that tells a program which database to use: other users can read arguments."""
+    """Return the URL without its password, and an environment with it: other users can read arguments."""
     address, password = without_password(url)
     return address, os.environ | ({} if password is None else {"PGPASSWORD": password})
 
 
-def _failed(said: str, status: int) -> BackupFailedError:
-    lines = said.strip().splitlines() or ["it printed nothing"]
+def _failed(messages: str, status: int) -> BackupFailedError:
+    lines = messages.strip().splitlines() or ["it printed nothing"]
     return BackupFailedError(f"{lines[0]} (exit status {status})")
 
 
@@ -153,5 +152,5 @@ def without_password(url: str) -> tuple[str, str | None]:
     user, at, host = parts.netloc.rpartition("@")
     name, colon, password = user.partition(":")
     query = dict(parse_qsl(parts.query))
-    found = unquote(password) if colon else query.pop("password", None)
-    return urlunsplit(parts._replace(netloc=f"{name}{at}{host}", query=urlencode(query, safe="/"))), found
+    secret = unquote(password) if colon else query.pop("password", None)
+    return urlunsplit(parts._replace(netloc=f"{name}{at}{host}", query=urlencode(query, safe="/"))), secret

@@ -1,4 +1,4 @@
 -- name: count_tables
--- How many tables the database has.
+-- Count the tables of the database.
 SELECT count(*) FROM pg_class
 WHERE relnamespace = to_regnamespace(coalesce(current_schema(), 'public')) AND relkind IN ('r', 'p');

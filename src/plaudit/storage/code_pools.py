@@ -1,4 +1,4 @@
-"""The codes of a pool: added, generated, and redeemed by shops. (`engine/claims` issues them.)"""
+"""Add, generate, redeem and expire the codes of a pool. (`engine/claims` issues them to members.)"""
 
 import secrets
 from collections.abc import Sequence
@@ -12,35 +12,35 @@ from .queries import queries_beside
 
 _SQL = queries_beside(__file__)
 
-# Read aloud and typed at tills: nothing that is mistaken for something else (no I, L, O, U, 0, 1).
+# Codes are read aloud and typed at tills, so characters that are easily confused are left out (I, L, O, U, 0, 1).
 ALPHABET = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
 CHUNK_CODES = 10_000
 
 
-def drawn_code(prefix: str, length: int) -> str:
-    """Return a random code that nobody can guess."""
+def random_code(prefix: str, length: int) -> str:
+    """Return a random code that cannot be guessed."""
     return prefix + "".join(secrets.choice(ALPHABET) for _ in range(length))
 
 
 async def add(connection: Connection, org_id: UUID, pool_id: str, codes: Sequence[str]) -> int:
-    """Add codes to a pool. Return the number of new ones."""
+    """Add codes to a pool, except those it already has. Return the number of new ones."""
     return len(await connection.fetch(_SQL.add, org_id, pool_id, codes))
 
 
 async def generate(
     connection: Connection, org_id: UUID, pool_id: str, prefix: str, *, quantity: int, length: int
 ) -> int:
-    """Add this many random new codes to a pool, all or none."""
+    """Add `quantity` new random codes to a pool, all or none. Return their number."""
     made = 0
     async with atomic(connection):
         while made < quantity:
             count = min(CHUNK_CODES, quantity - made)
-            made += await add(connection, org_id, pool_id, [drawn_code(prefix, length) for _ in range(count)])
+            made += await add(connection, org_id, pool_id, [random_code(prefix, length) for _ in range(count)])
     return made
 
 
 async def redeem(connection: Connection, org_id: UUID, pool_id: str, code: str, at: datetime) -> datetime:
-    """Mark a code as used. Raise NotFound, or Conflict if it is unissued, used, revoked or expired."""
+    """Mark a code as redeemed. Raise NotFound, or Conflict if it is unissued, redeemed, revoked or expired."""
     if await connection.fetchval(_SQL.redeem, org_id, pool_id, code, at) is not None:
         return at
     row = await connection.fetchrow(_SQL.one, org_id, pool_id, code)

@@ -1,4 +1,4 @@
-"""Members' consents, stored as they were given."""
+"""Members' consents. Each change is a row of its own."""
 
 from datetime import datetime
 from uuid import UUID

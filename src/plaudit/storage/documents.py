@@ -17,7 +17,7 @@ from plaudit.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, i
 from plaudit.guard import in_hand, known
 from plaudit.messages import CampaignData, payload_of
 
-from .outgoing import tell_if_wanted
+from .outgoing import enqueue_if_wanted
 from .postgres import Connection, atomic
 from .programmes import announce_change
 from .queries import queries_beside
@@ -26,7 +26,7 @@ from .references import Own, refuse_referred_to, wrong_references
 _SQL = queries_beside(__file__)
 Json = dict[str, Any]
 
-# A delete that would leave something of the members' without its document is refused, with this reason.
+# Members' balances and codes must keep their document: deleting it is refused with this reason.
 _GUARDS = {
     "metric": (_SQL.guard_metric, "members hold balances of it"),
     "code_pool": (_SQL.guard_code_pool, "members have codes of it; set its status to inactive instead"),
@@ -70,7 +70,7 @@ class Change(Struct, frozen=True, kw_only=True):
 def validate(kind: DocumentKind, raw: Any, over: Json | None = None) -> Document:
     """Return a request's body as a document of that kind. Raise Invalid naming every invalid field.
 
-    Invalid fields of the stored document `over` which it is written are accepted as long as they do not change.
+    `over` is the stored document to replace. Its invalid fields are accepted as long as they do not change.
     """
     if not isinstance(raw, dict):
         raise invalid_fields([FieldError("", "must be an object")])
@@ -86,7 +86,7 @@ def validate(kind: DocumentKind, raw: Any, over: Json | None = None) -> Document
 async def create(connection: Connection, change: Change, raw: Any, copied: Json | None = None) -> StoredDocument:
     """Store a new document. Raise Invalid, or Conflict if the id or another unique field is taken.
 
-    Invalid fields of the stored document that it is `copied` from are accepted as long as they do not change.
+    `copied` is the stored document that it is a copy of. Its invalid fields are accepted as long as they do not change.
     """
     async with atomic(connection):
         program_version = await next_version(connection, change.org_id)
@@ -103,18 +103,18 @@ async def update(connection: Connection, change: Change, raw: Any) -> StoredDocu
     async with atomic(connection):
         await lock_organisation(connection, change.org_id)
         before = await fetch(connection, change.org_id, change.kind, change.id)
-        given = change.kind.read(raw)  # pyright: ignore[reportUnknownArgumentType]
+        fields = change.kind.read(raw)  # pyright: ignore[reportUnknownArgumentType]
         fixed = [
             FieldError(name, "cannot be changed")
             for name in change.kind.fixed
-            if name in given and given[name] != before.doc.get(name)
+            if name in fields and fields[name] != before.doc.get(name)
         ]
-        document = await _checked_whole(connection, change, before.doc | given, before.doc, before.doc, fixed)
+        document = await _checked_whole(connection, change, before.doc | fields, before.doc, before.doc, fixed)
         fixed_anyway = fixed_fields_changed(change.kind, before.doc, msgspec.json.decode(_canonical(document)))
         if fixed_anyway:
             raise invalid_fields([FieldError(name, "cannot be changed") for name in fixed_anyway])
         if _is_same(change.kind, document, before.doc):
-            return before  # which makes no version of it, nor of the programme
+            return before  # no new version of the document or of the programme
         lost = parts_lost(before.doc, document)
         await refuse_referred_to(connection, change.org_id, change.kind, change.id, lost)
         return await write(connection, change, document, await next_version(connection, change.org_id), new=False)
@@ -123,11 +123,11 @@ async def update(connection: Connection, change: Change, raw: Any) -> StoredDocu
 async def _checked_whole(
     connection: Connection, change: Change, raw: Any, before: Json | None, over: Json | None, wrong: Sequence[FieldError] = ()
 ) -> Document:  # fmt: skip
-    """Return a document, or raise Invalid with all that is wrong with it: shape, meaning, and what it refers to.
+    """Return a document, or raise Invalid with all of its errors: shape, meaning, and references.
 
-    `before` is what it was; `over` has faults that may stay.
+    `before` is the document's previous version. Errors that `over` has too are accepted.
     """
-    found = list(wrong)
+    errors = list(wrong)
     document: Document | None = None
     rest: Rest | None = None
     try:
@@ -136,17 +136,17 @@ async def _checked_whole(
     except Invalid as error:
         if not error.fields:
             raise
-        found += error.fields
+        errors += error.fields
         rest = rest_of(change.kind, raw, error.fields)
-        more = [] if rest is None else further_errors(change.kind, rest)
-        if more:
-            found += [item for item in more if item not in found]
-            rest = rest_of(change.kind, raw, found)  # what it refers to may be among what is wrong
+        further = [] if rest is None else further_errors(change.kind, rest)
+        if further:
+            errors += [item for item in further if item not in errors]
+            rest = rest_of(change.kind, raw, errors)  # references in invalid fields are not checked
     if rest is not None:
         own = Own(change.id, before, over)
-        found += rest.with_errors(await wrong_references(connection, change.org_id, change.kind, rest.document, own))
-    if found or document is None:
-        raise invalid_fields(found)
+        errors += rest.with_errors(await wrong_references(connection, change.org_id, change.kind, rest.document, own))
+    if errors or document is None:
+        raise invalid_fields(errors)
     return document
 
 
@@ -156,8 +156,8 @@ def _is_same(kind: DocumentKind, document: Document, before: Json) -> bool:
         stored = msgspec.convert(before, kind.type)
     except msgspec.ValidationError:
         return False
-    now, was = (kind.write(msgspec.json.decode(_canonical(item))) for item in (document, stored))
-    return now == was
+    new, old = (kind.write(msgspec.json.decode(_canonical(item))) for item in (document, stored))
+    return new == old
 
 
 async def deactivate(connection: Connection, change: Change) -> None:
@@ -179,7 +179,10 @@ async def complete(connection: Connection, change: Change, version: int, now: da
 
 
 async def _set(connection: Connection, change: Change, fields: Json, version: int | None) -> None:
-    """Set fields of a document without validating the rest: an earlier version may have accepted more."""
+    """Set fields of a document without validating the rest: an earlier version of Plaudit may have accepted more.
+
+    Do nothing if the document is no longer of this `version`.
+    """
     program_version = await next_version(connection, change.org_id)
     before = await fetch(connection, change.org_id, change.kind, change.id)
     if version in (None, before.version):
@@ -190,7 +193,7 @@ async def _set(connection: Connection, change: Change, fields: Json, version: in
 async def write(
     connection: Connection, change: Change, document: Document, program_version: int, *, new: bool
 ) -> StoredDocument:
-    """Write a validated document, inside the caller's transaction, as part of a version of the programme.
+    """Store a validated document, inside the caller's transaction, as part of a version of the programme.
 
     Raise Forbidden if the change would give its author more permissions than they have.
     """
@@ -218,7 +221,7 @@ async def write(
 
 
 def fill_id(kind: str, document_id: str) -> str:
-    """Return what a document is known by among those that members are looked at for: no segment has such an id."""
+    """Return a document's id in `segment_fills`. The prefix keeps other kinds apart from segments."""
     return document_id if kind == "segment" else f"{kind}:{document_id}"
 
 
@@ -244,7 +247,7 @@ async def delete(connection: Connection, change: Change) -> None:
 
 
 async def remove(connection: Connection, change: Change, program_version: int) -> None:
-    """Delete a document inside the caller's transaction. Raise Conflict if members hold something of it."""
+    """Delete a document inside the caller's transaction. Raise Conflict if members hold balances or codes of it."""
     kind = change.kind
     before = await fetch(connection, change.org_id, kind, change.id)
     guard = _GUARDS.get(kind.name)
@@ -266,7 +269,7 @@ async def fetch(connection: Connection, org_id: UUID, kind: DocumentKind, id: st
 
 
 async def ever_existed(connection: Connection, org_id: UUID, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Return which of these kinds and ids are documents, or were."""
+    """Return which of these kinds and ids belong to a document that exists or was deleted."""
     kinds, ids = [kind for kind, _ in keys], [name for _, name in keys]
     rows = await connection.fetch(_SQL.ever_existed, org_id, kinds, ids)
     return {(row["kind"], row["id"]) for row in rows}
@@ -282,12 +285,12 @@ async def fetch_page(
     size: int,
 ) -> list[StoredDocument]:
     """Return up to `size` documents of a kind after an ordinal, in the order of creation."""
-    wanted = msgspec.json.encode(filters).decode()
-    rows = await connection.fetch(_SQL.page, org_id, kind.name, after, wanted, size)
+    fields = msgspec.json.encode(filters).decode()
+    rows = await connection.fetch(_SQL.page, org_id, kind.name, after, fields, size)
     return [_stored(row) for row in rows]
 
 
-async def versions(
+async def fetch_versions(
     connection: Connection,
     org_id: UUID,
     kind: DocumentKind,
@@ -298,7 +301,7 @@ async def versions(
 ) -> list[DocumentVersion]:
     """Return a document's versions, newest first, also after its deletion. Raise NotFound."""
     rows = await connection.fetch(_SQL.versions, org_id, kind.name, id, before, size)
-    found = [
+    versions = [
         DocumentVersion(
             version=row["version"],
             change=row["change"],
@@ -309,9 +312,9 @@ async def versions(
         )
         for row in rows
     ]
-    if not found and not await connection.fetch(_SQL.versions, org_id, kind.name, id, 2**62, 1):
+    if not versions and not await connection.fetch(_SQL.versions, org_id, kind.name, id, 2**62, 1):
         raise NotFound(f"{kind.title} not found", code=f"{kind.name}_not_found")
-    return found
+    return versions
 
 
 async def lock_organisation(connection: Connection, org_id: UUID) -> None:
@@ -321,7 +324,7 @@ async def lock_organisation(connection: Connection, org_id: UUID) -> None:
 
 
 async def next_version(connection: Connection, org_id: UUID) -> int:
-    """Lock the organisation's programme like `lock_organisation`. Return the number of the version that the change makes."""
+    """Lock the organisation's programme like `lock_organisation`, and return its next version, which the change makes."""
     version = await connection.fetchval(_SQL.next_program_version, org_id)
     if version is None:
         raise NotFound("Organisation not found", code="org_not_found")
@@ -329,7 +332,7 @@ async def next_version(connection: Connection, org_id: UUID) -> int:
 
 
 async def refer(connection: Connection, org_id: UUID, kind: DocumentKind, id: str, doc: Json) -> None:
-    """Store the references of a stored document. One that this version cannot read is out of force and has none."""
+    """Store the references of a stored document. One that this version cannot read is out of force: it has none."""
     try:
         document = msgspec.convert(doc, kind.type)
     except msgspec.ValidationError:
@@ -342,10 +345,10 @@ async def _store_references(
 ) -> None:
     references = references_of(kind, document)
     if references:
-        seen = [reference.field for reference in references]
-        fields = [  # a formula may name several
+        names = [reference.field for reference in references]
+        fields = [  # a formula may refer to several documents
             reference.field
-            if reference.field not in seen[:i]
+            if reference.field not in names[:i]
             else f"{reference.field} ({reference.kind} {reference.id})"
             for i, reference in enumerate(references)
         ]
@@ -367,7 +370,7 @@ async def _store_version(
 
 async def _notify(connection: Connection, change: Change, stored: StoredDocument, what: str) -> None:
     """Notify other systems of a campaign's change."""
-    named = "campaign.archived" if stored.doc["status"] == "archived" else f"campaign.{what}"
+    type_ = "campaign.archived" if stored.doc["status"] == "archived" else f"campaign.{what}"
     data = CampaignData(
         campaign_id=stored.id,
         name=stored.doc["name"],
@@ -375,9 +378,9 @@ async def _notify(connection: Connection, change: Change, stored: StoredDocument
         version=stored.version,
         changed_by=change.by,
     )
-    message_id = derived_id(change.org_id, f"{named} {stored.id} {stored.ordinal} {stored.version}")
-    payload = payload_of(message_id, named, change.org_id, change.at, data)
-    await tell_if_wanted(connection, change.org_id, message_id, named, payload, change.at)
+    message_id = derived_id(change.org_id, f"{type_} {stored.id} {stored.ordinal} {stored.version}")
+    payload = payload_of(message_id, type_, change.org_id, change.at, data)
+    await enqueue_if_wanted(connection, change.org_id, message_id, type_, payload, change.at)
 
 
 def _canonical(document: Document) -> str:

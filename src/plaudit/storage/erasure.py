@@ -1,8 +1,9 @@
-"""Erasing a person: gone from every table; what they had and did stays as numbers, under a name drawn by chance.
+"""Erase a person from every table. Their transactions and balances stay as numbers, under a random pseudonym.
 
-The member gets another id and user id, which nothing leads back from. Transactions, balances and the log keep their
-places and amounts, so that every sum still holds; what the person said (payloads, outcomes, reasons, profiles,
-notifications) is gone. They leave boards, draws and segments: nobody is ranked, wins or is counted there. The log of an erased member is not decided again by `verify`: there is nothing left to decide on.
+The member gets a random id and user id, which cannot be traced back to them. Transactions, balances and the log keep
+their positions and amounts, so every sum still holds. Everything personal is deleted: payloads, outcomes, reasons,
+profiles and notifications. The member leaves leaderboards, draws and segments. `verify` does not decide an erased
+member's log again, as their payloads are gone.
 """
 
 import re
@@ -23,15 +24,15 @@ CHANNEL = "plaudit_erased"
 
 
 async def merged_into(connection: Connection, org_id: UUID, user_id: str) -> list[str]:
-    """Return all users who were merged into this one, also through others: they are exported and erased with them."""
+    """Return all users who were merged into this one, also through others. They are exported and erased with this one."""
     users = [user_id]
-    for name in users:  # which grows meanwhile
+    for name in users:  # the list grows while it is read
         users += [row["user_id"] for row in await connection.fetch(_SQL.merged_into, org_id, name)]
     return users[1:]
 
 
 async def erase(connection: Connection, org_id: UUID, user_id: str, at: datetime) -> bool:
-    """Erase a member, and whoever was merged into them. Return False if they did not exist."""
+    """Erase a member, and the members who were merged into them. Return False if they did not exist."""
     async with atomic(connection):
         everyone = [user_id, *await merged_into(connection, org_id, user_id)]
         if len(everyone) > 1:
@@ -44,11 +45,11 @@ async def erase(connection: Connection, org_id: UUID, user_id: str, at: datetime
 async def _erase(connection: Connection, org_id: UUID, user_id: str, at: datetime) -> bool:
     member_id = member_id_of(org_id, user_id)
     bucket = bucket_of(member_id)
-    pseudonym = secrets.token_bytes(15) + member_id.bytes[-1:]  # of the same bucket, which is the last byte
+    pseudonym = secrets.token_bytes(15) + member_id.bytes[-1:]  # the last byte is the bucket, which stays
     new_id, new_name = UUID(bytes=pseudonym), f"erased_{pseudonym.hex()}"
     async with atomic(connection):
         position = await connection.fetchval(_SQL.lock_bucket, bucket)
-        if not await connection.fetchval(_SQL.is_there, bucket, member_id):
+        if not await connection.fetchval(_SQL.member_exists, bucket, member_id):
             return False
         key = (bucket, member_id)
         old, new = _as_json(user_id), _as_json(new_name)
@@ -70,11 +71,11 @@ async def _erase(connection: Connection, org_id: UUID, user_id: str, at: datetim
             (_SQL.leave_exclusions, (org_id, user_id)),
             (_SQL.leave_old_exclusions, (org_id, user_id)),
             (_SQL.forget_job_errors, (org_id, _pattern(names))),
-            # The log says that it was done.
+            # The log records the erasure itself.
             (_SQL.log_id, (event_id, bucket, new_id, position + 1, at)),
             (_SQL.log_erasure, (bucket, position + 1, event_id, org_id, new_id, new_name, at)),
             (_SQL.move_position, (bucket, position + 1, at)),
-            (_SQL.tell, (org_id,)),
+            (_SQL.announce_erasure, (org_id,)),
         ):
             await connection.execute(query, *values)
     return True
@@ -98,6 +99,6 @@ def _as_json(text: str) -> str:
 
 
 def _pattern(names: list[str]) -> str:
-    """Return a pattern that finds any of these names where it stands alone."""
+    """Return a pattern that finds any of these names as whole words."""
     listed = "|".join(re.sub(r"(\W)", r"\\\1", name) for name in names)
     return f"(^|[^[:alnum:]_])({listed})($|[^[:alnum:]_])"

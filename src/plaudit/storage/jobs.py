@@ -20,18 +20,18 @@ from .queries import queries_beside
 _SQL = queries_beside(__file__)
 log = structlog.get_logger(__name__)
 
-# After an hour without a line an import is abandoned: its members' timers no longer wait for it. (timers.sql has it too.)
+# After an hour without a line an import is abandoned: its members' timers no longer wait for it. (Also in timers.sql.)
 ABANDONED_AFTER = timedelta(hours=1)
-ERRORS_MAX = 10_000  # how many lines' errors a job keeps; all are counted
+ERRORS_MAX = 10_000  # errors stored for each job; all are counted
 
-EVENTS = "events"  # the kind of import that brings in what happened when it happened
+EVENTS = "events"  # the kind of job that imports past events at their own times
 CANCELLED = "cancelled"
 
 Json = dict[str, Any]
 
 
 class Job(Struct, kw_only=True):
-    """An import's progress. `given` and `booked` are sums by metric, in smallest units, for the reconciliation."""
+    """An import's progress. `given` (by the file) and `booked` (in the ledger) are sums by metric, in smallest units."""
 
     job_id: UUID
     org_id: UUID
@@ -48,26 +48,26 @@ async def start(pool: Pool, org_id: UUID, kind: str, by: str, job_id: UUID | Non
     """Return a new job, or the existing one of that id, to be resumed."""
     async with pool.acquire() as connection:
         if job_id is not None:
-            row = await connection.fetchrow(_SQL.take_up, org_id, job_id, kind, clock.now())
+            row = await connection.fetchrow(_SQL.resume, org_id, job_id, kind, clock.now())
             if row is None:
                 raise Invalid("No resumable job of this kind has this id", code="job_not_found")
-            kept = msgspec.json.decode(row["result"], type=_Result) if row["result"] else _Result()
+            result = msgspec.json.decode(row["result"], type=_Result) if row["result"] else _Result()
             return Job(
                 job_id=job_id, org_id=org_id, kind=kind, lines=row["lines"], accepted=row["accepted"],
-                refused=row["refused"], unchanged=kept.unchanged, given=kept.given, booked=kept.booked,
+                refused=row["refused"], unchanged=result.unchanged, given=result.given, booked=result.booked,
             )  # fmt: skip
         return Job(job_id=await create(connection, org_id, kind, by), org_id=org_id, kind=kind)
 
 
 async def create(connection: Connection, org_id: UUID, kind: str, by: str, result: str | None = None) -> UUID:
-    """Create a job. Return its id. `result` is what it stores apart from its columns."""
+    """Create a job and return its id. `result` is the part of it that is stored as JSON."""
     job_id = clock.new_uuid7()
-    await connection.execute(_SQL.begin, job_id, org_id, kind, clock.now(), by, result)
+    await connection.execute(_SQL.start, job_id, org_id, kind, clock.now(), by, result)
     return job_id
 
 
 class _Result(Struct, frozen=True):
-    """What a job stores apart from its columns."""
+    """The part of a job that is stored as JSON."""
 
     unchanged: int = 0
     given: dict[str, int] = {}
@@ -75,17 +75,17 @@ class _Result(Struct, frozen=True):
 
 
 async def save_progress(pool: Pool, job: Job, errors: Sequence[tuple[int, PlauditError]]) -> None:
-    """Store a job's progress and the lines refused since. Raise Conflict if it was cancelled."""
-    kept = errors[: max(0, ERRORS_MAX - job.refused)]
+    """Store a job's progress and the lines refused since then. Raise Conflict if it was cancelled."""
+    stored = errors[: max(0, ERRORS_MAX - job.refused)]
     job.refused += len(errors)
     result = msgspec.json.encode(_Result(job.unchanged, job.given, job.booked)).decode()
     async with pool.acquire() as connection, atomic(connection):
-        if kept:
+        if stored:
             fields = [
-                msgspec.json.encode([msgspec.structs.asdict(field) for field in error.fields]) for _, error in kept
+                msgspec.json.encode([msgspec.structs.asdict(field) for field in error.fields]) for _, error in stored
             ]
             await connection.execute(
-                _SQL.add_errors, job.job_id, [number for number, _ in kept], [error.message for _, error in kept],
+                _SQL.add_errors, job.job_id, [line for line, _ in stored], [error.message for _, error in stored],
                 [part.decode() for part in fields],
             )  # fmt: skip
         state = await update(connection, job, result)
@@ -105,16 +105,16 @@ async def add_error(connection: Connection, job_id: UUID, line: int, message: st
 
 
 async def take_members(connection: Connection, job_id: UUID, members: Iterable[tuple[int, UUID]]) -> None:
-    """Record whose history a job imports (buckets and members): their timers do not run until it ends.
+    """Record the members (with their buckets) whose history a job imports. Their timers do not run until it ends.
 
-    Timers due before one of their events still run before it, at their own time.
+    Timers due before one of their events still run before that event, at their own time.
     """
     buckets, ids = zip(*members, strict=True)
     await connection.execute(_SQL.take_members, buckets, ids, job_id)
 
 
 async def cancel(pool: Pool, org_id: UUID, job_id: UUID) -> None:
-    """Cancel an unfinished job. What it has imported stays. Its worker stops after the current chunk.
+    """Cancel an unfinished job. It stops after the current chunk, and the lines it has imported stay.
 
     Raise NotFound, or Conflict if it has finished.
     """
@@ -128,7 +128,7 @@ async def cancel(pool: Pool, org_id: UUID, job_id: UUID) -> None:
 
 
 def held_until(job: Job, state: str, moved_at: datetime) -> datetime | None:
-    """Return until when timers wait for a job if no further line of it comes; None if they do not."""
+    """Return when timers stop waiting for a job that imports no further line, or None if they do not wait."""
     if job.kind != EVENTS or state not in ("running", "failed"):
         return None
     until = moved_at + ABANDONED_AFTER
@@ -137,20 +137,20 @@ def held_until(job: Job, state: str, moved_at: datetime) -> datetime | None:
 
 def check_counts(job: Job, records: int) -> None:
     """Raise Conflict unless every one of the file's `records` was accepted, unchanged or refused."""
-    told = job.accepted + job.unchanged + job.refused
-    if told != records:
+    counted = job.accepted + job.unchanged + job.refused
+    if counted != records:
         raise Conflict(
-            f"The file has {records:,} records, but {told:,} were accepted, unchanged or refused; "
+            f"The file has {records:,} records, but {counted:,} were accepted, unchanged or refused; "
             "send the same file again as a new job",
             code="records_missing",
         )
 
 
 async def fail(pool: Pool, job: Job, error: Exception) -> None:
-    """End a job with an error. Of an unexpected one, only the kind is stored: its message may quote a row."""
+    """End a job with an error. Store only the type of an unexpected error: its message may quote personal data."""
     if not isinstance(error, PlauditError):
         error = PlauditError(
-            f"The import broke off because of an error of the server ({type(error).__name__}); "
+            f"A server error interrupted the import ({type(error).__name__}); "
             "resume the job with the same file, or send the file again"
         )
     try:
@@ -164,20 +164,20 @@ async def finish(pool: Pool, job: Job, state: str, error: PlauditError | None) -
     async with pool.acquire() as connection:
         if error is not None:
             await add_error(connection, job.job_id, job.lines + 1, error.message)
-        await connection.execute(_SQL.end, job.job_id, state, clock.now())
+        await connection.execute(_SQL.finish, job.job_id, state, clock.now())
 
 
 def reconciliation(programme: Programme, job: Job) -> list[Json]:
-    """Return the lines' sums and the ledger's, by metric."""
+    """Return the sums of the file and of the ledger, by metric."""
     metrics = programme.compiled.metrics
     return [
         {
             "metric": metric,
-            "given": to_number(number, metrics[metric].decimals if metric in metrics else 0),
+            "given": to_number(amount, metrics[metric].decimals if metric in metrics else 0),
             "booked": to_number(job.booked.get(metric, 0), metrics[metric].decimals if metric in metrics else 0),
-            "agrees": number == job.booked.get(metric, 0),
+            "agrees": amount == job.booked.get(metric, 0),
         }
-        for metric, number in sorted(job.given.items())
+        for metric, amount in sorted(job.given.items())
     ]
 
 
@@ -187,7 +187,7 @@ async def errors_of(connection: Connection, job_id: UUID, after: int, size: int)
 
 
 def error_view(row: Json) -> Json:
-    """Return a refused line for display: its number, the error, and the fields."""
+    """Return a refused line as the API shows it: its number, the error, and the fields."""
     return {"line": row["line"], "message": row["message"], "details": msgspec.json.decode(row["fields"])}
 
 
@@ -198,12 +198,12 @@ async def job_row(connection: Connection, org_id: UUID, job_id: UUID) -> Json | 
 
 
 async def job_rows(connection: Connection, org_id: UUID, before: UUID, size: int) -> list[Json]:
-    """Return jobs' rows, newest first, before a given one."""
+    """Return the rows of the jobs before one, newest first."""
     return [dict(row) for row in await connection.fetch(_SQL.newest, org_id, before, size)]
 
 
 def job_of(row: Json) -> Job:
     """Return a job from its row."""
-    kept = msgspec.json.decode(row["result"], type=_Result) if row["result"] else _Result()
+    result = msgspec.json.decode(row["result"], type=_Result) if row["result"] else _Result()
     names = ("job_id", "org_id", "kind", "lines", "accepted", "refused")
-    return Job(**{name: row[name] for name in names}, **msgspec.structs.asdict(kept))
+    return Job(**{name: row[name] for name in names}, **msgspec.structs.asdict(result))

@@ -1,21 +1,21 @@
--- name: begin
--- A new job. Its `result` may say what it needs to be run.
+-- name: start
+-- Insert a new job. `result` can hold what it needs to run.
 INSERT INTO jobs (job_id, org_id, kind, state, begun_at, begun_by, moved_at, result)
 VALUES ($1, $2, $3, 'running', $4, $5, $4, $6);
 
--- name: take_up
--- A job that stopped, and was not cancelled.
+-- name: resume
+-- Resume a job, unless it was cancelled.
 UPDATE jobs SET state = 'running', moved_at = $4 WHERE org_id = $1 AND job_id = $2 AND kind = $3 AND state <> 'cancelled'
 RETURNING lines, accepted, refused, result;
 
--- name: move
--- How far a job is. One that has been cancelled meanwhile stays so.
+-- name: save_progress
+-- Store a job's progress. A job that was cancelled meanwhile stays cancelled.
 UPDATE jobs SET lines = $2, accepted = $3, refused = $4, moved_at = $5, result = $6,
     state = CASE state WHEN 'cancelled' THEN state ELSE $7 END
 WHERE job_id = $1 RETURNING state;
 
--- name: end
--- A job is over; one that was cancelled stays so.
+-- name: finish
+-- End a job. A job that was cancelled stays cancelled.
 UPDATE jobs SET state = $2, moved_at = $3 WHERE job_id = $1 AND state <> 'cancelled';
 
 -- name: cancel
@@ -23,13 +23,13 @@ UPDATE jobs SET state = $2, moved_at = $3 WHERE job_id = $1 AND state <> 'cancel
 UPDATE jobs SET state = 'cancelled', moved_at = $3 WHERE org_id = $1 AND job_id = $2 AND state IN ('running', 'failed');
 
 -- name: take_members
--- Note whose history a job is bringing in, before the first of it is decided.
+-- Record the members whose history a job imports, before the first of its events is decided.
 INSERT INTO importing_members (bucket, member_id, job_id)
 SELECT DISTINCT bucket, member_id, $3::uuid FROM unnest($1::smallint[], $2::uuid[]) AS taken (bucket, member_id)
 ON CONFLICT DO NOTHING;
 
 -- name: add_errors
--- Lines that were refused.
+-- Store refused lines.
 INSERT INTO job_errors (job_id, line, message, fields) SELECT $1, * FROM unnest($2::bigint[], $3::text[], $4::json[])
 ON CONFLICT (job_id, line) DO NOTHING;
 
@@ -38,7 +38,7 @@ ON CONFLICT (job_id, line) DO NOTHING;
 SELECT * FROM jobs WHERE org_id = $1 AND job_id = $2;
 
 -- name: newest
--- The jobs of an organisation before one, newest first: their ids are in the order of their times.
+-- The jobs of an organisation before one, newest first: job ids are in chronological order.
 SELECT * FROM jobs WHERE org_id = $1 AND job_id < $2 ORDER BY job_id DESC LIMIT $3;
 
 -- name: errors

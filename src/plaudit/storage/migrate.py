@@ -1,4 +1,4 @@
-"""Migrate a database to this version's schema. Programs that only use it need `schema`, which takes less memory."""
+"""Migrate a database to this version's schema. Processes that do not migrate import `schema`, which needs less memory."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -22,7 +22,7 @@ from .schema import MIGRATIONS, revision_of
 
 log = structlog.get_logger(__name__)
 
-# Any number will do, as long as nobody else takes it: two servers starting at once migrate one after the other.
+# Makes two servers that start at the same time migrate one after the other. Any otherwise unused number will do.
 _MIGRATION_LOCK = 7_152_834_800_139_551
 
 
@@ -39,13 +39,13 @@ class DatabaseNewerError(PlauditError):
 
 
 class MigrationFailedError(PlauditError):
-    """A migration failed and was rolled back; those before it are in place."""
+    """A migration failed and was rolled back. Those before it stay applied."""
 
     code = "migration_failed"
 
 
 async def pending(url: str) -> list[tuple[str, str]]:
-    """Return the migrations that the database lacks, next one first, with their descriptions.
+    """Return the missing migrations, oldest first, with their descriptions.
 
     Raise DatabaseNewerError.
     """
@@ -57,19 +57,19 @@ async def pending(url: str) -> list[tuple[str, str]]:
 
 
 async def _pending(connection: Connection) -> list[tuple[str, str]]:
-    found = await revision_of(connection)
+    current = await revision_of(connection)
     newest_first = list(ScriptDirectory(str(MIGRATIONS)).walk_revisions())
     known = [script.revision for script in newest_first]
-    if found is not None and found not in known:
+    if current is not None and current not in known:
         raise DatabaseNewerError(
-            f"the database must be of version {known[0]} or earlier (got {found}): run the version of Plaudit that migrated it"
+            f"the database must be of version {known[0]} or earlier (got {current}): run the version of Plaudit that migrated it"
         )
-    lacking = newest_first[: known.index(found)] if found is not None else newest_first
+    lacking = newest_first[: known.index(current)] if current is not None else newest_first
     return [(script.revision, script.doc) for script in reversed(lacking)]
 
 
 async def migrate(url: str) -> None:
-    """Run the missing migrations, and create the months to come.
+    """Run the missing migrations, and create the partitions of the coming months.
 
     Raise DatabaseNewerError or MigrationFailedError.
     """
@@ -88,7 +88,7 @@ async def migrate(url: str) -> None:
             raise MigrationFailedError(f"a migration failed and was rolled back: {error}") from error
         try:
             await ensure_months(lock, clock.now().date())
-        except MonthsNotMadeError as error:  # the workers try again; /readyz says so meanwhile
+        except MonthsNotMadeError as error:  # workers try again, and /readyz reports it meanwhile
             log.warning("months_not_made", error=error.message)
     finally:
         await lock.close()

@@ -1,13 +1,13 @@
-"""The months of the tables that are kept by month: made before they are needed.
+"""Create the monthly partitions of tables before they are needed.
 
-A row without a month goes to the table's rest (the default partition): it was written while months could not be made,
-or with a wrong clock. As long as it is there, PostgreSQL refuses to create its month. So a new month takes its rows
-out of the rest:
+A row whose month has no partition goes to the table's default partition, `…_rest`. That happens if a partition could
+not be created in time, or with a wrong clock. PostgreSQL refuses to create a partition while the default partition has
+rows of its month. So a new partition takes over its rows:
 
-    few rows        the month is made beside the table, takes its rows, and is attached
-    very many       the rest itself is attached as the months that its rows are of, and a new rest takes its place
+    few rows      create the new table, move the rows into it, and attach it as a partition
+    many rows     attach the default partition itself as a partition for the months of its rows, and create a new one
 
-Each month of each table is a transaction of its own: rows are in sight at any time, and one that fails holds up no other.
+Each partition is created in its own transaction: rows stay visible throughout, and a failure affects no other month.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
@@ -25,25 +25,25 @@ from .queries import queries_beside
 
 _SQL = queries_beside(__file__)
 
-# The tables that are kept by month, with the time that says which, and the months that are there before they are needed.
+# The tables that are partitioned by month, with the column that decides the month.
 MONTHLY = {"events": "decided_at", "transactions": "created_at"}
-MONTHS_AHEAD = 3
+MONTHS_AHEAD = 3  # partitions that are created before they are needed
 
-ROWS_MOVED_MAX = 200_000  # more than these are not moved (a few seconds' work): their rest becomes their month
-LOCK_SECONDS = 2  # how long others may have to wait behind us while we wait
+ROWS_MOVED_MAX = 200_000  # a few seconds' work; if there are more rows, their table becomes the partition
+LOCK_SECONDS = 2  # while we wait for a lock, other transactions wait behind us
 WORK_SECONDS_MAX = 3_600
 
 _OUTSIDE = {"events": _SQL.events_outside, "transactions": _SQL.transactions_outside}
 
 
 class MonthsNotMadeError(PlauditError):
-    """Some months could not be created, each with its reason; all others were."""
+    """Some monthly partitions could not be created. The message has the reason for each; all others exist."""
 
     code = "months_not_made"
 
 
 class Range(Struct, frozen=True, order=True):
-    """From the first day of a month to the first of a later one."""
+    """A range of months, from the first day of a month to the first day of a later one (exclusive)."""
 
     first: date
     following: date
@@ -54,9 +54,9 @@ class Range(Struct, frozen=True, order=True):
 
 
 async def ensure_months(connection: Connection, today: date) -> None:
-    """Create the missing months: this one, those to come, and those that rows were written for.
+    """Create the missing partitions: this month, the coming months, and those that the default partition has rows of.
 
-    Raise MonthsNotMadeError after all have been tried, if some failed.
+    Try all of them, then raise MonthsNotMadeError if some failed.
     """
     problems: list[str] = []
     for table in MONTHLY:
@@ -86,7 +86,7 @@ def month_of(day: date) -> Range:
 
 
 def months_from(today: date) -> Iterable[Range]:
-    """Return this month and those created ahead."""
+    """Return this month and the coming months to create."""
     month = month_of(today)
     for _ in range(MONTHS_AHEAD + 1):
         yield month
@@ -102,7 +102,7 @@ async def _outside(connection: Connection, table: str) -> Mapping[date, int]:
 
 
 async def _covered(connection: Connection, table: str) -> list[Range]:
-    rows = await connection.fetch(_SQL.kept_by_month, table)
+    rows = await connection.fetch(_SQL.partition_ranges, table)
     return [Range(_day(row["first"], date.min), _day(row["following"], date.max)) for row in rows]
 
 
@@ -111,7 +111,7 @@ def _day(bound: datetime | None, without: date) -> date:
 
 
 async def _tried(problems: list[str], name: str, make: Callable[[], Awaitable[None]]) -> bool:
-    """Return whether a month was created. Otherwise the reason is recorded, and the next one is tried."""
+    """Create a partition and return True, or record the reason for its failure and return False."""
     try:
         await make()
     except UNREACHABLE:
@@ -123,13 +123,13 @@ async def _tried(problems: list[str], name: str, make: Callable[[], Awaitable[No
 
 
 async def _make(connection: Connection, table: str, month: Range) -> None:
-    """Create a month with its rows from the default partition, unless another process just has."""
+    """Create a month's partition with its rows from the default partition, unless another process just has."""
     name, rest, column = name_of(table, month), f"{table}_rest", MONTHLY[table]
     within = f"{column} >= '{month.first} 00:00+00' AND {column} < '{month.following} 00:00+00'"
     async with _changing(connection, table, "SHARE UPDATE EXCLUSIVE"):
         if not _is_free(month, await _covered(connection, table)):
             return
-        # Names and dates are ours; neither can be parameters here.
+        # Names and dates cannot be parameters of these statements. None of them comes from a user.
         await connection.execute(f"CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
         await connection.execute(f"COMMENT ON TABLE {name} IS 'The {month.first:%Y-%m} of {table}.'")
         copied = await connection.execute(
@@ -141,16 +141,16 @@ async def _make(connection: Connection, table: str, month: Range) -> None:
 
 
 async def _adopt_rest(connection: Connection, table: str, span: Range) -> None:
-    """Attach the default partition as the months of its rows, and create a new one. No row is moved."""
+    """Attach the default partition as a partition for the months of its rows, and create a new default partition."""
     name, rest = name_of(table, span), f"{table}_rest"
     async with _changing(connection, table, "ACCESS EXCLUSIVE"):
-        said = await connection.fetchval(_SQL.comment_of, rest)
+        comment = await connection.fetchval(_SQL.comment_of, rest)
         await connection.execute(f"ALTER TABLE {table} DETACH PARTITION {rest}")
         await connection.execute(f"ALTER TABLE {rest} RENAME TO {name}")
         months = f"{span.first:%Y-%m} and on, up to {span.following}"
         await connection.execute(f"COMMENT ON TABLE {name} IS 'The {months} of {table}.'")
         await connection.execute(f"CREATE TABLE {rest} PARTITION OF {table} DEFAULT")
-        await connection.execute(f"COMMENT ON TABLE {rest} IS '{said}'")
+        await connection.execute(f"COMMENT ON TABLE {rest} IS '{comment}'")
         await _attach(connection, table, name, span)
 
 
@@ -169,9 +169,9 @@ def name_of(table: str, span: Range) -> str:
 
 @asynccontextmanager
 async def _changing(connection: Connection, table: str, mode: str) -> AsyncGenerator[None]:
-    """One change of a table's partitions. All locks are taken at its beginning, in one order, so that none is a knot.
+    """Run one change of a table's partitions. It takes all locks first, in one order, so it cannot deadlock.
 
-    Who writes to months that there are waits for none of it, as long as `mode` is not ACCESS EXCLUSIVE.
+    Writes to existing partitions do not wait for it, unless `mode` is ACCESS EXCLUSIVE.
     """
     async with atomic(connection):
         await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")

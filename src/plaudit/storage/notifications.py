@@ -1,4 +1,4 @@
-"""Mark notifications as read. That is no event, since nothing follows from it."""
+"""Mark notifications as read. This is not an event in the log, since nothing can follow from it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,9 +18,9 @@ async def mark_read(connection: Connection, member_id: UUID, ids: Sequence[UUID]
 
 
 async def mark_read_up_to(connection: Connection, member_id: UUID, last: UUID | None, at: datetime) -> int:
-    """Mark a member's notifications as read, up to one of them or all. Return how many were unread."""
+    """Mark a member's notifications as read, up to and including `last`, or all. Return how many were unread."""
     return _count(await connection.execute(_SQL.mark_up_to, bucket_of(member_id), member_id, last, at))
 
 
-def _count(done: str) -> int:
-    return int(done.rpartition(" ")[2])
+def _count(status: str) -> int:
+    return int(status.rpartition(" ")[2])

@@ -1,10 +1,10 @@
 -- name: mark
--- These have been read; those that were before stay as they are.
+-- Mark these notifications as read. Those read before keep their time.
 UPDATE notifications SET read_at = $4
 WHERE bucket = $1 AND member_id = $2 AND notification_id = ANY($3::uuid[]) AND read_at IS NULL;
 
 -- name: mark_up_to
--- All up to one have been read; all, without one.
+-- Mark all notifications as read, or all up to $3.
 UPDATE notifications SET read_at = $4
 WHERE bucket = $1 AND member_id = $2 AND read_at IS NULL AND (
     $3::uuid IS NULL OR sequence <= (

@@ -1,6 +1,6 @@
-"""A pool of one connection, inside one transaction: acquiring it opens a savepoint.
+"""A pool of one connection inside one transaction. Acquiring the connection opens a savepoint.
 
-A dry run replaces a call's pools with it, so the call runs unchanged, and everything is rolled back at the end.
+A dry run replaces a call's pools with this one, so the call runs unchanged and is rolled back at the end.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ _HELD: ContextVar[frozenset[int]] = ContextVar("held", default=frozenset())
 
 
 class OneConnection:
-    """The interface of a pool. Tasks take turns; a task that holds the connection may acquire it again."""
+    """A pool's interface. Only one task at a time holds the connection; that task may acquire it again."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -22,7 +22,7 @@ class OneConnection:
 
     @asynccontextmanager
     async def acquire(self) -> AsyncGenerator[Connection]:
-        """Yield the connection within a savepoint, which is undone if an error passes, as a statement alone would be."""
+        """Yield the connection within a savepoint, which is rolled back if the body raises."""
         if id(self) in _HELD.get():
             async with self._connection.transaction():
                 yield self._connection

@@ -25,7 +25,7 @@ SCOPES = ("actions:write", "admin:read", "admin:write", "members:read", "members
 
 
 class Credentials(Struct, frozen=True, rename="camel"):
-    """What an organisation's servers need: shown once, when it is created."""
+    """The secrets of an organisation's servers, shown only once, when it is created."""
 
     org_id: UUID
     api_secret: str
@@ -33,7 +33,7 @@ class Credentials(Struct, frozen=True, rename="camel"):
 
 
 class Org(Struct, frozen=True):
-    """An organisation. `slug` names its space; the clock of one that `is_test` can be moved."""
+    """An organisation. `slug` is the name of its space. If `is_test`, its clock can be advanced."""
 
     org_id: UUID
     name: str
@@ -63,7 +63,7 @@ class KeyRow(Struct, frozen=True):
 
 
 def hash_of(secret: str) -> bytes:
-    """Return the hash stored of a secret. Secrets have 256 random bits, so a plain hash cannot be reversed."""
+    """Return the hash of a secret to store. Secrets have 256 random bits, so a plain hash cannot be reversed."""
     return hashlib.sha256(secret.encode()).digest()
 
 
@@ -76,11 +76,11 @@ async def create_org(
     slug: str | None = None,
     org_id: UUID | None = None,
 ) -> Credentials:
-    """A new organisation with the standard metrics, its settings, and a key that may do everything.
+    """Create an organisation with the standard metrics, its settings, and an API key with all permissions.
 
-    The clock of a test organisation (`is_test`) can be moved. `slug` names its space, if each has its own host name.
+    The clock of a test organisation (`is_test`) can be advanced. `slug` names its space, if each has its own host name.
     `org_id` is for an organisation that moves here from another server: ids derived from it stay the same.
-    Raises Invalid or Conflict for a slug that cannot be used, and Conflict for an id that is taken.
+    Raise Invalid for an invalid slug, and Conflict for a slug or an id that is taken.
     """
     if slug is not None and not re.fullmatch(SLUG, slug):
         raise invalid_fields(
@@ -120,13 +120,13 @@ async def fetch_orgs(connection: Connection) -> list[Org]:
 
 
 async def org_ids_named(connection: Connection, name: str) -> list[UUID]:
-    """Return the organisations with this id; without any, those with this slug; without any, those with this name."""
+    """Return the organisation with this id, else the one with this slug, else those with this name."""
     rows = await connection.fetch(_SQL.orgs_called, name)
     return [row["org_id"] for row in rows if row["rank"] == rows[0]["rank"]]
 
 
 async def advance_clock(connection: Connection, org_id: UUID, by: timedelta, at: datetime) -> None:
-    """Advance an organisation's clock at an instant of the wall clock, and notify every process."""
+    """Advance an organisation's clock, at `at` by the wall clock, and notify every process."""
     await connection.execute(_SQL.move_clock, org_id, by, at)
 
 
@@ -146,7 +146,7 @@ async def create_api_key(
 
 
 async def api_keys(connection: Connection, org_id: UUID) -> list[KeyRow]:
-    """Return an organisation's keys in force, oldest first."""
+    """Return an organisation's valid keys, oldest first."""
     rows = await connection.fetch(_SQL.api_keys, org_id)
     return [
         KeyRow(row["key_id"], row["name"], frozenset(row["scopes"]), row["created_at"], row["expires_at"])
@@ -165,7 +165,7 @@ async def find_api_key(connection: Connection, secret: str) -> ApiKey | None:
 
 
 async def api_key_of_id(connection: Connection, key_id: UUID) -> ApiKey | None:
-    """Return the key of an id if it is in force, or None."""
+    """Return the key of an id if it is valid, or None."""
     return _key_in(await connection.fetchrow(_SQL.api_key_of_id, key_id))
 
 

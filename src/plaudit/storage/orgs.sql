@@ -1,19 +1,19 @@
 -- name: insert_org
--- A new organisation.
+-- Insert an organisation.
 INSERT INTO orgs (org_id, name, jwt_secret, created_at, is_test, slug) VALUES ($1, $2, $3, $4, $5, $6);
 
 -- name: insert_api_key
--- A key, by the hash of its secret.
+-- Insert a key, with the hash of its secret.
 INSERT INTO api_keys (key_id, org_id, name, secret_hash, scopes, created_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7);
 
 -- name: api_keys
--- The keys of an organisation that are in force.
+-- The valid keys of an organisation.
 SELECT key_id, name, scopes, created_at, expires_at FROM api_keys
 WHERE org_id = $1 AND (expires_at IS NULL OR expires_at > now()) ORDER BY created_at, key_id;
 
 -- name: end_api_key
--- Let a key end, if it does not end before.
+-- End a key at $3, unless it ends earlier.
 UPDATE api_keys SET expires_at = least(expires_at, $3) WHERE org_id = $1 AND key_id = $2;
 
 -- name: api_key
@@ -21,15 +21,15 @@ UPDATE api_keys SET expires_at = least(expires_at, $3) WHERE org_id = $1 AND key
 SELECT key_id, org_id, name, scopes, expires_at FROM api_keys WHERE secret_hash = $1;
 
 -- name: jwt_secret
--- What an organisation's members' tokens are signed with.
+-- The secret that signs an organisation's member tokens.
 SELECT jwt_secret FROM orgs WHERE org_id = $1;
 
 -- name: orgs
--- All organisations, the oldest first.
+-- All organisations, oldest first.
 SELECT org_id, name, slug, is_test, created_at FROM orgs ORDER BY created_at, org_id;
 
 -- name: orgs_called
--- The organisations of that id, slug or name: an id goes before a slug, a slug before a name.
+-- The organisations of that id, slug or name: ids rank before slugs, and slugs before names.
 SELECT org_id, CASE WHEN org_id::text = lower($1) THEN 1 WHEN slug = $1 THEN 2 ELSE 3 END AS rank
 FROM orgs WHERE $1 IN (slug, name) OR org_id::text = lower($1) ORDER BY rank, created_at, org_id;
 
@@ -38,7 +38,7 @@ FROM orgs WHERE $1 IN (slug, name) OR org_id::text = lower($1) ORDER BY rank, cr
 SELECT org_id, name, slug, is_test, created_at FROM orgs WHERE org_id = $1;
 
 -- name: move_clock
--- Move an organisation's clock on, note when that was by the wall clock, and tell every process.
+-- Advance an organisation's clock, record when that was by the wall clock, and notify every process.
 WITH moved AS (
     UPDATE orgs SET clock_offset = clock_offset + $2 WHERE org_id = $1 RETURNING org_id, clock_offset
 ), noted AS (
@@ -53,6 +53,6 @@ SELECT clock_offset, pg_notify('plaudit_programs', org_id::text) FROM moved;
 SELECT org_id FROM orgs WHERE slug = $1;
 
 -- name: api_key_of_id
--- A key that is in force, by its name.
+-- A valid key, by its id.
 SELECT key_id, org_id, name, scopes, expires_at FROM api_keys
 WHERE key_id = $1 AND (expires_at IS NULL OR expires_at > now());

@@ -1,6 +1,6 @@
--- name: tell
--- A message that is about no member: its place is the next one of its organisation's bucket, whose row stays locked until
--- the commit, so that none can appear before one that has been read. With $8 only if there is a webhook that wants it.
+-- name: enqueue
+-- Insert a message that is not about a member, at the next position of its organisation's bucket. The bucket's row stays
+-- locked until the commit, so no message can appear behind one that was read. With $8, only if a webhook wants it.
 WITH place AS (
     UPDATE outbox_ends SET position = position + 1 WHERE bucket = $1 AND (NOT $8 OR EXISTS (
         SELECT FROM documents WHERE org_id = $2 AND kind = 'webhook' AND doc ->> 'status' = 'active'

@@ -27,12 +27,12 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-POSTGRESQL_MIN = 15  # the oldest that the tests run on
+POSTGRESQL_MIN = 15  # the oldest version that the tests run on
 STATEMENT_TIMEOUT_SECONDS = 60
 RETRIES_MAX = 8
-HEARTBEAT_SECONDS = 5.0  # how often a connection that only listens is felt for
-PULSE_TIMEOUT_SECONDS = 5.0  # without a response by then, the connection is broken
-RECONNECT_SECONDS = 0.2  # between two looks for a server that is away
+HEARTBEAT_SECONDS = 5.0  # between two probes of a connection that only listens
+HEARTBEAT_TIMEOUT_SECONDS = 5.0  # a connection that does not respond within this time is lost
+RECONNECT_SECONDS = 0.2  # between two attempts to reach an unreachable server
 ERROR_BACKOFF_SECONDS = 1.0
 TROUBLE_SECONDS_MAX = 600.0
 
@@ -50,9 +50,9 @@ UNREACHABLE = (
     asyncpg.InsufficientResourcesError,  # of disk, memory, connections
     asyncpg.ReadOnlySQLTransactionError,  # a server that was demoted
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # the line broke between two statements
+    asyncpg.InternalClientError,  # the connection broke between two statements
     ConnectionError,
-    FileNotFoundError,  # the socket of a server that is not up
+    FileNotFoundError,  # the socket of a server that is not running
     TimeoutError,
 )
 
@@ -71,7 +71,7 @@ class ServerTooOldError(PlauditError):
 
 
 async def require_version(connection: Connection) -> None:
-    """Raise ServerTooOldError for a server older than `POSTGRESQL_MIN`. Asks nothing of it: a connection begins with it."""
+    """Raise ServerTooOldError for a server older than `POSTGRESQL_MIN`. The driver knows its version without a query."""
     version = connection.get_server_version()
     if version.major < POSTGRESQL_MIN:
         raise ServerTooOldError(
@@ -90,7 +90,7 @@ async def connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
     return connection
 
 
-# The engine's statements look up by key, always. A plan made while a table was empty would scan it for ever.
+# The engine's statements always look rows up by key. A plan made while a table was empty would scan it for ever.
 _BY_KEY = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
@@ -100,7 +100,7 @@ _BY_KEY = {
 
 
 async def create_pool(url: str, *, size: int, by_key: bool = False) -> Pool:
-    """Return a pool of up to `size` connections; `by_key` for the engine's, which only plan look-ups by key."""
+    """Return a pool of up to `size` connections. With `by_key`, for the engine, all plans look rows up by key."""
     settings = _SESSION | _BY_KEY if by_key else _SESSION
     return await asyncpg.create_pool(
         url,
@@ -114,14 +114,14 @@ async def create_pool(url: str, *, size: int, by_key: bool = False) -> Pool:
 
 
 async def _skip_reset(_: Connection) -> None:
-    """Return no reset query for a returned connection: nothing outlives our transactions.
+    """Send no reset query when a connection returns to the pool: nothing outlives our transactions.
 
     By default the driver sends one each time, an extra round trip for requests that need only two.
     """
 
 
 def to_driver_uuid(id_: UUID) -> UUID:
-    """Return an id as the driver's own type, which is looked up, sent and printed in a third of the time."""
+    """Return an id as the driver's own type, which is hashed, sent and printed in a third of the time."""
     return id_ if id_.__class__ is pgproto.UUID else pgproto.UUID(id_.bytes)
 
 
@@ -142,7 +142,7 @@ async def atomic(connection: Connection) -> AsyncGenerator[None]:
 
 @asynccontextmanager
 async def snapshot(connection: Connection) -> AsyncGenerator[None]:
-    """Read a consistent snapshot. Within a transaction, the body sees what the transaction sees."""
+    """Let the body read a consistent snapshot. Within a transaction, it sees what the transaction sees."""
     if connection.is_in_transaction():
         async with connection.transaction():
             yield
@@ -152,13 +152,14 @@ async def snapshot(connection: Connection) -> AsyncGenerator[None]:
 
 
 async def listen(url: str, handlers: Mapping[str, Callable[[str], None]], connected: Callable[[], None]) -> None:
-    """Call `handlers[channel]` with each notification of the channel, forever, on a dedicated connection.
+    """Call `handlers[channel]` with the payload of each notification, forever, on a dedicated connection.
 
-    Call `connected` each time it starts to listen: notifications before that were missed.
+    Call `connected` each time the connection starts to listen: notifications before that were missed.
     """
 
-    def on_word(*said: object) -> None:
-        handlers[str(said[2])](str(said[3]))
+    def on_notify(*arguments: object) -> None:
+        _, _, channel, payload = arguments
+        handlers[str(channel)](str(payload))
 
     async def once() -> None:
         connection = await connect(url)
@@ -166,13 +167,13 @@ async def listen(url: str, handlers: Mapping[str, Callable[[str], None]], connec
             ended = asyncio.Event()
             connection.add_termination_listener(lambda _: ended.set())
             for channel in handlers:
-                await connection.add_listener(channel, on_word)
+                await connection.add_listener(channel, on_notify)
             connected()
             while not ended.is_set():
                 try:
                     await asyncio.wait_for(ended.wait(), HEARTBEAT_SECONDS)
                 except TimeoutError:  # a broken connection is as silent as an idle one
-                    await connection.fetchval("SELECT 1", timeout=PULSE_TIMEOUT_SECONDS)
+                    await connection.fetchval("SELECT 1", timeout=HEARTBEAT_TIMEOUT_SECONDS)
         finally:
             connection.terminate()
 
@@ -195,7 +196,7 @@ async def run_forever(
             failures = 0
         except UNREACHABLE:
             seconds = RECONNECT_SECONDS
-        except BaseException as problem:  # a library in another language may raise what is no Exception
+        except BaseException as problem:  # a library in another language may raise something other than an Exception
             if must_pass(problem):
                 raise
             telemetry.chore_failures.labels(chore).inc()
@@ -206,9 +207,9 @@ async def run_forever(
 
 
 def trouble_seconds(failures: int, every: float, trouble_max: float = ERROR_BACKOFF_SECONDS) -> float:
-    """Return the seconds to wait after a failure that came after so many in a row, of what is done `every` so many.
+    """Return the seconds to wait after a failure, if `failures` in a row preceded it, in a loop that runs `every` seconds.
 
-    The wait doubles up to `every` (ten minutes at most), or up to `trouble_max` if that is longer.
+    The wait doubles each time, up to `every` (at most ten minutes), or up to `trouble_max` if that is longer.
     """
     return min(ERROR_BACKOFF_SECONDS * 2 ** min(failures, 30), max(trouble_max, min(every, TROUBLE_SECONDS_MAX)))
 

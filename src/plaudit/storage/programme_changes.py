@@ -1,4 +1,4 @@
-"""The whole programme at once: read and changed as one, in one transaction and one version."""
+"""Read and replace an organisation's whole programme, in one transaction and as one version."""
 
 from datetime import datetime
 from typing import Any
@@ -33,7 +33,7 @@ Docs = dict[Key, dict[str, Any]]
 
 
 async def current_documents(connection: Connection, org_id: UUID, version: int | None = None) -> Docs:
-    """Return a programme's canonical documents in order, as they are now or as of one of its versions."""
+    """Return a programme's canonical documents in order, as of now or of one of its versions. Raise NotFound."""
     rows = await fetch_documents(connection, org_id, version)
     if version is not None and not rows:
         raise NotFound("No such programme version", code="version_not_found")
@@ -45,13 +45,13 @@ async def read(connection: Connection, org_id: UUID, raw: Any) -> DesiredDocumen
     return read_configuration(raw, await current_documents(connection, org_id))
 
 
-async def plan(connection: Connection, org_id: UUID, wanted: DesiredDocuments, *, prune: bool) -> list[PlannedChange]:
-    """Return what would change. Raise Invalid for broken references and for what cannot change."""
-    there = await current_documents(connection, org_id)
-    changes = plan_changes(wanted, there, prune=prune)
-    gone = {(change.kind, change.id) for change in changes if change.after is None}
-    wrong = reference_errors(wanted, there, gone)
-    wrong += amount_errors(wanted, there)
+async def plan(connection: Connection, org_id: UUID, desired: DesiredDocuments, *, prune: bool) -> list[PlannedChange]:
+    """Return the changes that lead to the desired programme. Raise Invalid for broken references and fixed fields."""
+    current = await current_documents(connection, org_id)
+    changes = plan_changes(desired, current, prune=prune)
+    removed = {(change.kind, change.id) for change in changes if change.after is None}
+    wrong = reference_errors(desired, current, removed)
+    wrong += amount_errors(desired, current)
     wrong += [
         FieldError(f"{section_of(KINDS[change.kind])}.{change.id}.{name}", "cannot be changed")
         for change in changes
@@ -66,20 +66,20 @@ async def plan(connection: Connection, org_id: UUID, wanted: DesiredDocuments, *
 async def apply(
     connection: Connection,
     org_id: UUID,
-    wanted: DesiredDocuments,
+    desired: DesiredDocuments,
     *,
     prune: bool,
     by: str,
     at: datetime,
     scopes: frozenset[str] | None = None,
 ) -> list[PlannedChange]:
-    """Replace the programme by the wanted one, whole or not at all. Return what has changed.
+    """Replace the programme by the desired one, whole or not at all. Return what has changed.
 
     `scopes` are the author's permissions; None for the operator.
     """
     async with atomic(connection):
         await documents.lock_organisation(connection, org_id)
-        changes = await plan(connection, org_id, wanted, prune=prune)
+        changes = await plan(connection, org_id, desired, prune=prune)
         if not changes:
             return []
         version = await documents.next_version(connection, org_id)
@@ -97,14 +97,14 @@ async def apply(
 
 
 async def _refuse_orphans(connection: Connection, org_id: UUID, changes: list[PlannedChange]) -> None:
-    """Raise Conflict if something is named that was there before, and is not any more."""
+    """Raise Conflict if a document refers to something that the changes remove."""
     before = {(change.kind, change.id): change.before for change in changes if change.before is not None}
     after = {(change.kind, change.id): change.after for change in changes if change.after is not None}
-    gone = sorted(keys_of(before) - keys_of(after))
-    if not gone:
+    removed = sorted(keys_of(before) - keys_of(after))
+    if not removed:
         return
     rows = await connection.fetch(
-        _SQL.orphans, org_id, [kind for kind, _ in gone], [document_id for _, document_id in gone]
+        _SQL.orphans, org_id, [kind for kind, _ in removed], [document_id for _, document_id in removed]
     )
     if rows:
         names = ", ".join(f"{row['to_kind']} {row['to_id']} (by {row['kind']} {row['id']})" for row in rows)
@@ -113,7 +113,7 @@ async def _refuse_orphans(connection: Connection, org_id: UUID, changes: list[Pl
 
 
 def describe_plan(changes: list[PlannedChange], *, personal: bool = True) -> list[dict[str, Any]]:
-    """Return the changes as the API shows them: which fields, from what to what. Not `personal`: no members' ids."""
+    """Return the changes as the API shows them: each field's old and new value. Without `personal`, omit members' ids."""
     hidden = {kind.name: frozenset[str]() if personal else kind.personal for kind in KINDS.values()}
     return [
         {

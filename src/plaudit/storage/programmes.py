@@ -1,10 +1,10 @@
-"""The compiled Program of each organisation, in memory; swapped as a whole when one of its documents changes.
+"""The compiled Program of each organisation, cached in memory, and replaced as a whole when a document changes.
 
     a change is committed ──NOTIFY──► every process reads the documents again, compiles, swaps one reference
 
-Whoever decides takes the reference once for a batch: an event is judged by exactly one version. It asks for the version
-first (`changed`, `cached`), because a notification takes a moment: a change is in force for every event that is sent
-after its response was sent. Versions are also compared every few seconds.
+A batch uses one reference throughout, so exactly one version decides each event. A notification takes a moment, so the
+engine first compares versions with the database (`changed`, `cached`): a change applies to every event that is sent
+after the response to the change. Versions are also compared every few seconds.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ log = structlog.get_logger(__name__)
 
 
 class Programme(Struct, frozen=True):
-    """An organisation's compiled programme, with the documents that are read as such, by ingestion and explanations."""
+    """An organisation's compiled programme, with the documents that ingestion, the API and explanations read."""
 
     compiled: Program
     triggers: dict[str, Trigger]
@@ -68,14 +68,12 @@ class Programme(Struct, frozen=True):
     products: dict[str, Product]
     rewards: dict[str, Reward]
     templates: dict[str, MessageTemplate]
-    mechanics: Mapping[
-        str, Mapping[str, Any]
-    ]  # the documents of each mechanic, also those that campaigns have as a part
+    mechanics: Mapping[str, Mapping[str, Any]]  # by mechanic and document id, including the parts of campaigns
     clock: OrgClock
-    out_of_force: Mapping[Named, str]  # the documents that cannot be compiled, and why
+    out_of_force: Mapping[Named, str]  # the documents that cannot be compiled, with the reason
 
     def now(self) -> datetime:
-        """Return the time by the organisation's clock: the wall clock, plus what a test has advanced it by."""
+        """Return the time by the organisation's clock: the wall clock plus the time that tests have advanced it by."""
         return self.clock.now()
 
 
@@ -84,7 +82,7 @@ class Programmes:
 
     def __init__(self, pool: Pool, url: str) -> None:
         self._pool = pool
-        self.url = url  # of the database, for who needs connections of their own
+        self.url = url  # of the database, for callers that need their own connections
         self._current: dict[UUID, Programme] = {}
         self._forgetting: list[Callable[[UUID | None], None]] = []
         self._locks: dict[UUID, asyncio.Lock] = {}
@@ -94,13 +92,13 @@ class Programmes:
         return self._current.get(org_id) or await self.refresh(org_id)
 
     async def cached(self, org_id: UUID) -> Programme:
-        """Return the programme as it is in the database now, also if another process has just changed it."""
+        """Return the programme as of now in the database, also if another process has just changed it."""
         async with self._pool.acquire() as connection:
             changed = await self.changed(connection, [org_id])
         return await (self.refresh(org_id) if changed else self.current(org_id))
 
     async def changed(self, connection: Connection, org_ids: Collection[UUID]) -> set[UUID]:
-        """Return which of these organisations' programmes this process has in an earlier version, and must `refresh`."""
+        """Return which of these organisations have a newer programme than this process, and need `refresh`."""
         rows = await connection.fetch(_SQL.program_versions, org_ids)
         return {
             row["org_id"]
@@ -109,7 +107,7 @@ class Programmes:
         }
 
     async def current_unless_stopped(self, org_id: UUID) -> Programme | None:
-        """Return the programme, or None if compiling it has stopped a process: it must still be repairable."""
+        """Return the programme, or None if compiling it has stopped a process: users must still be able to repair it."""
         try:
             return await self.current(org_id)
         except Unavailable as problem:
@@ -135,10 +133,10 @@ class Programmes:
             return programme
 
     def apart(self, pool: Pool) -> "Programmes":
-        """Return the programmes as they are here, which go their own way from now on: what `pool` sees changes them."""
-        found = Programmes(pool, "")
-        found._current = dict(self._current)
-        return found
+        """Return a copy that only follows the changes visible in `pool`, such as those of a dry run."""
+        copy = Programmes(pool, "")
+        copy._current = dict(self._current)
+        return copy
 
     def on_erasure(self, forget: Callable[[UUID | None], None]) -> None:
         """Register a callback for organisations in which a member was erased (None: possibly any)."""
@@ -146,18 +144,18 @@ class Programmes:
 
     async def listen(self) -> None:
         """Follow other processes' changes until cancelled."""
-        changed: asyncio.Queue[UUID | None] = asyncio.Queue()  # None: perhaps any
+        changed: asyncio.Queue[UUID | None] = asyncio.Queue()  # None: possibly any organisation
 
         def connected() -> None:
             self._forget(None)
             changed.put_nowait(None)
 
         async def follow() -> None:
-            said = None
+            org_id = None
             with suppress(TimeoutError):
-                said = await asyncio.wait_for(changed.get(), COMPARE_SECONDS)
+                org_id = await asyncio.wait_for(changed.get(), COMPARE_SECONDS)
             try:
-                await self._catch_up(said)
+                await self._catch_up(org_id)
             except BaseException:
                 changed.put_nowait(None)
                 raise
@@ -172,7 +170,7 @@ class Programmes:
         await run_together(listening, run_forever("follow_programmes", follow, every=0))
 
     async def _catch_up(self, org_id: UUID | None) -> None:
-        """Refresh the named organisation, or all that have changed."""
+        """Refresh one organisation, or all that have changed."""
         if org_id is not None:
             if org_id in self._current:
                 await self._refresh_quietly(org_id)
@@ -187,7 +185,7 @@ class Programmes:
             forget(org_id)
 
     async def _refresh_quietly(self, org_id: UUID) -> None:
-        """Refresh an organisation. Its failure must not keep the others from their changes."""
+        """Refresh an organisation, and log a failure: it must not keep the others from being refreshed."""
         try:
             await self.refresh(org_id)
         except UNREACHABLE:
@@ -201,7 +199,7 @@ def _is_of(programme: Programme, row: asyncpg.Record) -> bool:
 
 
 async def fetch_version(connection: Connection, org_id: UUID) -> asyncpg.Record:
-    """Return the current `program_version` of an organisation, and its `clock_offset`. Raise NotFound."""
+    """Return an organisation's current `program_version` and `clock_offset`. Raise NotFound."""
     row = await connection.fetchrow(_SQL.program_versions, [org_id])
     if row is None:
         raise NotFound("Organisation not found", code="org_not_found")
@@ -228,7 +226,7 @@ async def load_programme(connection: Connection, org_id: UUID) -> Programme:
 
 
 async def fetch_documents(connection: Connection, org_id: UUID, version: int | None = None) -> list[asyncpg.Record]:
-    """Return the kind, id and doc of all documents in order, as they are now or as of a version of the programme."""
+    """Return the kind, id and doc of all documents in order, as of now or of a version of the programme."""
     if version is None:
         return await connection.fetch(_SQL.all_now, org_id)
     return await connection.fetch(_SQL.all_at_version, org_id, version)
@@ -249,7 +247,7 @@ async def load_at_version(connection: Connection, org_id: UUID, version: int) ->
 
 
 def programme_from_documents(org_id: UUID, version: int, docs: Mapping[tuple[str, str], Any]) -> Programme:
-    """Return a programme compiled from canonical documents, in force or not."""
+    """Return a programme compiled from canonical documents, whether or not they are the current ones."""
     rows = [{"kind": kind, "id": name, "doc": msgspec.json.encode(doc)} for (kind, name), doc in docs.items()]
     return _compiled(org_id, version, rows)
 
@@ -267,19 +265,19 @@ def _compiled(org_id: UUID, version: int, rows: list[Any], org_clock: OrgClock =
     documents, out = compiled.readable, compiled.out
     by_kind: dict[str, dict[str, Any]] = {
         kind: {
-            kept.id: kept.document
-            for kept in documents
-            if kept.kind == kind and (kind in _READ_ANYWAY or (kind, kept.id) not in out)
+            item.id: item.document
+            for item in documents
+            if item.kind == kind and (kind in _READ_ANYWAY or (kind, item.id) not in out)
         }
         for kind in (*_READ, *MECHANICS)
     }
-    settings = next((kept.document for kept in documents if kept.kind == "settings"), Settings(name="Settings"))
+    settings = next((item.document for item in documents if item.kind == "settings"), Settings(name="Settings"))
     assert isinstance(settings, Settings)
     profiles = validator_for(
-        next((kept.document for kept in documents if isinstance(kept.document, ProfileSchema)), None),
-        [kept.document for kept in documents if isinstance(kept.document, CustomField)],
+        next((item.document for item in documents if isinstance(item.document, ProfileSchema)), None),
+        [item.document for item in documents if isinstance(item.document, CustomField)],
     )
-    rules = {kept.id: kept.document for kept in documents if isinstance(kept.document, Rule)}
+    rules = {item.id: item.document for item in documents if isinstance(item.document, Rule)}
     return Programme(
         compiled=compiled.program, rules=rules, settings=settings, profiles=profiles, clock=org_clock,
         out_of_force=out, mechanics={kind: mechanic.all_documents(by_kind) for kind, mechanic in MECHANICS.items()},
@@ -287,7 +285,7 @@ def _compiled(org_id: UUID, version: int, rows: list[Any], org_clock: OrgClock =
     )  # fmt: skip
 
 
-# Kinds whose documents are read as such.
+# Kinds whose documents a `Programme` holds, apart from the mechanics.
 _READ = ("trigger", "campaign", "webhook", "metric", "product", "reward", "template")
-# Kinds whose documents are looked up by what is stored of members: those out of force are still found.
+# Kinds that members' stored data refers to: their documents are kept even when they are out of force.
 _READ_ANYWAY = frozenset({"trigger", "metric", "template"})

@@ -14,7 +14,7 @@ from .signing_keys import pem_of
 
 _SQL = queries_beside(__file__)
 
-SUBSCRIPTIONS_MAX = 20  # of a member: the oldest make room
+SUBSCRIPTIONS_MAX = 20  # per member; further ones replace the oldest
 
 
 class Subscription(Struct, frozen=True):
@@ -28,11 +28,11 @@ class Subscription(Struct, frozen=True):
 
 async def private_key(connection: Connection, at: datetime) -> bytes:
     """Return the server's key as PEM. It is created on first use."""
-    found = await connection.fetchval(_SQL.key)
-    if found is None:
+    pem = await connection.fetchval(_SQL.key)
+    if pem is None:
         await connection.execute(_SQL.insert_key, pem_of(ec.generate_private_key(ec.SECP256R1())), at)
-        found = await connection.fetchval(_SQL.key)
-    return str(found).encode()
+        pem = await connection.fetchval(_SQL.key)
+    return str(pem).encode()
 
 
 async def subscribe(
@@ -49,8 +49,8 @@ async def subscribe(
 
 async def unsubscribe(connection: Connection, member_id: UUID, subscription_id: UUID) -> bool:
     """Delete a subscription. Return False if it did not exist."""
-    done = await connection.execute(_SQL.unsubscribe, bucket_of(member_id), member_id, subscription_id)
-    return done.endswith(" 1")
+    status = await connection.execute(_SQL.unsubscribe, bucket_of(member_id), member_id, subscription_id)
+    return status.endswith(" 1")
 
 
 async def subscriptions(connection: Connection, member_id: UUID) -> list[Subscription]:

@@ -1,7 +1,7 @@
-"""SQL is read as SQL: named queries in `.sql` files beside the modules that use them.
+"""Named SQL queries, in `.sql` files next to the modules that use them.
 
-A file holds queries, each under `-- name: some_name` and a comment that says what it is for. Parameters are
-PostgreSQL's own, `$1` and so on. A test prepares every query on the real server, and finds those that nobody uses.
+Each query follows a line `-- name: some_name` and a comment that says what it is for. Parameters are PostgreSQL's own,
+`$1` and so on. A test prepares every query on the real server, and fails on unused ones.
 """
 
 import re

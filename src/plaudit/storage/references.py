@@ -21,7 +21,7 @@ _SQL = queries_beside(__file__)
 
 
 class Own(Struct, frozen=True):
-    """The document itself: its id, its previous version, and the stored faults that may stay."""
+    """The document to check: its id, its previous version, and the stored document whose errors are accepted."""
 
     id: str
     before: dict[str, Any] | None
@@ -31,16 +31,16 @@ class Own(Struct, frozen=True):
 async def wrong_references(
     connection: Connection, org_id: UUID, kind: DocumentKind, document: Document, own: Own
 ) -> list[FieldError]:
-    """Return what is wrong with what a document names and looks at, unless the one before it did the same."""
+    """Return the errors of a document's references and paths, except those that its previous version had too."""
     rows = await connection.fetch(_SQL.keys, org_id, OWN_PARTS)
     keys = frozenset((row["kind"], row["id"]) for row in rows)
     doc = msgspec.to_builtins(document)
     wrong = clashes(kind.name, own.id, doc, own.before, keys)
     docs: Docs = {(kind.name, own.id): doc}
     if field_reads_of(document) or field_writes_of(document):
-        docs = read_docs(await connection.fetch(_SQL.saying_what_there_is, org_id)) | docs
-    there = existing_in(keys, docs, keys_of({(kind.name, own.id): doc}))
-    lost = existence_errors(kind, document, there, own.over)
+        docs = read_docs(await connection.fetch(_SQL.documents_that_define_fields, org_id)) | docs
+    existing = existing_in(keys, docs, keys_of({(kind.name, own.id): doc}))
+    lost = existence_errors(kind, document, existing, own.over)
     if isinstance(document, Reward) and not lost:
         references = [reference for reference in kind.references(document) if reference.required]
         wrong += await _empty_pools(connection, org_id, references, own.over)
@@ -50,14 +50,14 @@ async def wrong_references(
 async def _empty_pools(
     connection: Connection, org_id: UUID, references: Sequence[Reference], over: dict[str, Any] | None
 ) -> list[FieldError]:
-    """Return the errors of rewards whose pool is empty, unless the pool was theirs before."""
+    """Return the errors of references to empty pools, unless the reward had that pool before."""
     wrong: list[FieldError] = []
     for reference in references:
         if reference.kind != "code_pool" or (over is not None and over["config"].get("codePoolId") == reference.id):
             continue
         if not await connection.fetchval(_SQL.pool_has_codes, org_id, reference.id):
-            wanted = f"must reference a code pool with available codes (got {reference.id!r}, which has none)"
-            wrong.append(FieldError(reference.field, wanted))
+            message = f"must reference a code pool with available codes (got {reference.id!r}, which has none)"
+            wrong.append(FieldError(reference.field, message))
     return wrong
 
 
@@ -76,7 +76,7 @@ async def _wrong_amounts(
 async def refuse_referred_to(
     connection: Connection, org_id: UUID, kind: DocumentKind, document_id: str, parts: Sequence[str] | None = None
 ) -> None:
-    """Raise Conflict if others refer to a document, or to the `parts` of it that are given."""
+    """Raise Conflict if other documents refer to this one, or only to these `parts` of it."""
     kinds = [kind.name, *(OWN_PARTS if kind.name == "campaign" else ())] if parts is None else parts
     referring = await connection.fetch(_SQL.referring, org_id, kinds, document_id, kind.name)
     if referring:

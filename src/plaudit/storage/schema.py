@@ -1,4 +1,4 @@
-"""The version of the database's schema, for every process that uses it."""
+"""The version of the database's schema."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import asyncpg
 from .postgres import Connection
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-# The newest migration; their files are named by their revisions, which are times.
+# The newest migration. Files of migrations begin with their revision, which is a time.
 REVISION = "_".join(max(path.name for path in (MIGRATIONS / "versions").glob("[0-9]*.py")).split("_")[:2])
 
 

@@ -1,4 +1,4 @@
--- The whole schema as it is now, read from top to bottom. The migrations lead to it; a test proves that they do.
+-- The whole current schema. A test proves that the migrations lead to it.
 -- Tables that belong to a member begin with `bucket` (hash of organisation and user, 0 to 255): the unit of order, of
 -- parallelism and of distribution. Amounts are integers, scaled by the decimals of their metric.
 
@@ -93,9 +93,9 @@ COMMENT ON COLUMN documents.created_by IS 'Who created it.';
 COMMENT ON COLUMN documents.updated_at IS 'When it was last changed.';
 -- Lists are read in the order of creation.
 CREATE UNIQUE INDEX documents_in_order ON documents (org_id, kind, ordinal);
--- A stock keeping unit names one product.
+-- A stock keeping unit belongs to one product.
 CREATE UNIQUE INDEX documents_sku ON documents (org_id, (doc ->> 'sku')) WHERE kind = 'product';
--- The key of a custom field is its own.
+-- A custom field's key is unique.
 CREATE UNIQUE INDEX documents_key ON documents (org_id, (doc ->> 'key')) WHERE kind = 'custom_field';
 
 CREATE TABLE document_versions (
@@ -143,7 +143,7 @@ COMMENT ON COLUMN document_references.field IS 'The field that holds the referen
 COMMENT ON COLUMN document_references.to_kind IS 'The referenced document''s kind.';
 COMMENT ON COLUMN document_references.to_id IS 'The referenced document''s id.';
 COMMENT ON COLUMN document_references.required IS 'Whether the referenced document must exist.';
--- Who refers to this? is asked before each delete.
+-- Finds the documents that refer to another one, before each delete.
 CREATE INDEX document_references_to ON document_references (org_id, to_kind, to_id);
 
 -- ---------------------------------------------------------------------------------------------------- members
@@ -176,7 +176,7 @@ COMMENT ON COLUMN members.due_at IS 'When the next timer is due: an expiry, a la
 COMMENT ON COLUMN members.erased_at IS 'When the member was erased; null otherwise.';
 COMMENT ON COLUMN members.merged_into IS 'The user_id of the member that this one was merged into; null otherwise.';
 COMMENT ON COLUMN members.active_at IS 'Time of the latest event that the member caused; null if there is none.';
--- Who is due? is asked by every worker, many times a minute.
+-- Finds members with due timers; every worker uses it many times a minute.
 CREATE INDEX members_due ON members (bucket, due_at) WHERE due_at IS NOT NULL;
 -- Finds the members who were merged into a member, for erasures and exports.
 CREATE INDEX members_merged ON members (org_id, merged_into) WHERE merged_into IS NOT NULL;
@@ -199,7 +199,7 @@ COMMENT ON COLUMN identities.value IS 'The key itself.';
 COMMENT ON COLUMN identities.bucket IS 'The member''s bucket.';
 COMMENT ON COLUMN identities.member_id IS 'The member.';
 COMMENT ON COLUMN identities.user_id IS 'Copy of the member''s user_id, saves a lookup.';
--- A member has one name of each kind.
+-- A member has one identity of each kind.
 CREATE UNIQUE INDEX identities_of_member ON identities (bucket, member_id, kind);
 
 CREATE TABLE balances (
@@ -233,7 +233,7 @@ COMMENT ON COLUMN progress.member_id IS 'The member.';
 COMMENT ON COLUMN progress.kind IS 'The kind of document that the state belongs to: campaign, or a mechanic''s kind.';
 COMMENT ON COLUMN progress.key IS 'The document''s id.';
 COMMENT ON COLUMN progress.state IS 'The state, as JSON; see core/member.py.';
--- Who takes part? is asked of a campaign, a streak, a ladder.
+-- Lists the members who take part in a campaign.
 CREATE INDEX progress_of_campaign ON progress (key, member_id) WHERE kind = 'campaign';
 
 CREATE TABLE segment_members (
@@ -304,7 +304,7 @@ COMMENT ON COLUMN entries.member_id IS 'The member.';
 COMMENT ON COLUMN entries.competition_id IS 'The competition''s id.';
 COMMENT ON COLUMN entries.entries IS 'How many the member has.';
 
--- The entries in a competition, to be drawn from.
+-- The entries in a competition, for its draw.
 CREATE INDEX entries_of ON entries (competition_id, member_id);
 
 CREATE TABLE standings (
@@ -337,7 +337,7 @@ COMMENT ON COLUMN standings.previous_round IS 'The previous round in which the m
 COMMENT ON COLUMN standings.previous_score IS 'The score of that round.';
 COMMENT ON COLUMN standings.previous_reached_at IS 'When that score was reached.';
 COMMENT ON COLUMN standings.position IS 'Log position of the event that changed it; in-memory boards use it to catch up.';
--- What has changed on a board since? is asked by every process that shows it.
+-- Finds the standings that have changed, for every process that has the leaderboard in memory.
 CREATE INDEX standings_of ON standings (org_id, competition_id, bucket, position);
 
 CREATE TABLE competition_results (
@@ -481,7 +481,7 @@ COMMENT ON TABLE watches IS 'Buckets with open live streams. Commits in them sen
 COMMENT ON COLUMN watches.bucket IS 'The bucket.';
 COMMENT ON COLUMN watches.until IS 'When the watch ends unless renewed.';
 
--- -------------------------------------------------------------------------------------- the way of an event
+-- ---------------------------------------------------------------------------------- how an event is processed
 
 CREATE TABLE inbox (
     bucket smallint NOT NULL,
@@ -500,7 +500,7 @@ CREATE TABLE inbox (
     payload json NOT NULL,
     PRIMARY KEY (bucket, inbox_id)
 ) WITH (
-    -- It is filled and emptied all the time: its dead rows must go before scans meet many of them.
+    -- Rows are inserted and deleted all the time: vacuum often, so that scans meet few dead rows.
     autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000, autovacuum_vacuum_cost_delay = 0,
     autovacuum_vacuum_insert_scale_factor = 1, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000000
 );
@@ -519,7 +519,7 @@ COMMENT ON COLUMN inbox.received_at IS 'When the server received it.';
 COMMENT ON COLUMN inbox.source IS 'How it arrived: api, member, import, engine …';
 COMMENT ON COLUMN inbox.fingerprint IS 'Hash of the content. The same key with different content is an error.';
 COMMENT ON COLUMN inbox.payload IS 'data and metadata, as sent.';
--- A keyed event that is sent again while the first waits is the same event.
+-- An event with a key that is sent again while the first one waits is a duplicate.
 CREATE UNIQUE INDEX inbox_keyed ON inbox (event_id) WHERE event_key IS NOT NULL;
 
 CREATE TABLE positions (
@@ -673,14 +673,14 @@ COMMENT ON COLUMN transactions.occurred_at IS 'When it happened, by the time of 
 COMMENT ON COLUMN transactions.created_at IS 'When it was stored.';
 COMMENT ON COLUMN transactions.reverses IS 'The transaction that it reverses.';
 COMMENT ON COLUMN transactions.details IS 'Its postings on lots; or why the amount is 0 and when the next one is possible.';
--- One transaction by its id. (That no effect is paid twice follows from event_ids: an index by month could not see it.)
+-- Finds a transaction by its id. (It does not keep effects from being paid twice, as each month has its own index: event_ids does.)
 CREATE UNIQUE INDEX transactions_by_id ON transactions (bucket, transaction_id, created_at);
 -- The transactions of an organisation, newest first.
 CREATE INDEX transactions_of_org ON transactions (org_id, created_at, bucket, position, ordinal);
 CREATE TABLE transactions_rest PARTITION OF transactions DEFAULT;
 COMMENT ON TABLE transactions_rest IS 'Default partition. Empty as long as monthly partitions are created in time.';
 
--- --------------------------------------------------------------------------------- what is scarce across members
+-- ---------------------------------------------------------------------------------- scarce resources
 
 CREATE TABLE claimed (
     org_id uuid NOT NULL,
@@ -723,7 +723,7 @@ COMMENT ON COLUMN codes.allocated_at IS 'When it was issued.';
 COMMENT ON COLUMN codes.redeemed_at IS 'When it was used.';
 -- The next available code of a pool.
 CREATE INDEX codes_available ON codes (org_id, pool_id, ordinal) WHERE state = 'available';
--- A code as somebody has typed it, in whichever case.
+-- Finds a code as a user typed it, regardless of case.
 CREATE INDEX codes_but_for_case ON codes (org_id, pool_id, lower(code), ordinal);
 
 -- ------------------------------------------------------------------------------------------------------ workers
@@ -781,7 +781,7 @@ COMMENT ON COLUMN idempotency_keys.status IS 'Status of the response; null while
 COMMENT ON COLUMN idempotency_keys.content IS 'Body of the response; null if it holds a secret.';
 COMMENT ON COLUMN idempotency_keys.caller IS 'The only caller that gets the response again: the member, or the key and its scopes.';
 COMMENT ON COLUMN idempotency_keys.made IS 'The id of what was created, where the response is not stored.';
--- Keys of yesterday are cleared away.
+-- Finds expired keys, to delete them.
 CREATE INDEX idempotency_keys_begun ON idempotency_keys (begun_at);
 
 -- ----------------------------------------------------------------------------------------- consents, erasure
@@ -901,9 +901,9 @@ COMMENT ON COLUMN feed.message_id IS 'The message.';
 COMMENT ON COLUMN feed.created_at IS 'Same as outbox.created_at.';
 COMMENT ON COLUMN feed.earlier_xid IS 'Its place in the previous numbering, for cursors of that time.';
 COMMENT ON COLUMN feed.earlier_ordinal IS 'Its ordinal in the previous numbering.';
--- Where a cursor of the numbering before leads.
+-- Finds the position of a cursor from the previous numbering.
 CREATE UNIQUE INDEX feed_earlier ON feed (org_id, earlier_xid, earlier_ordinal) WHERE earlier_xid IS NOT NULL;
--- Whether a message has a number already.
+-- Finds out whether a message has a number already.
 CREATE UNIQUE INDEX feed_earlier_by_id ON feed (message_id) WHERE earlier_xid IS NOT NULL;
 
 CREATE TABLE feed_ends (
@@ -948,13 +948,13 @@ COMMENT ON COLUMN deliveries.tried_at IS 'When the last attempt was made.';
 COMMENT ON COLUMN deliveries.status IS 'Status of the last response.';
 COMMENT ON COLUMN deliveries.error IS 'Why the last attempt failed.';
 COMMENT ON COLUMN deliveries.milliseconds IS 'Duration of the last attempt.';
--- What is due, by lane.
+-- Due deliveries, by lane.
 CREATE INDEX deliveries_due ON deliveries (org_id, lane, next_at, number) WHERE state = 'waiting' AND judging IS NULL;
--- Whose conditions are to be looked at?
+-- Deliveries whose conditions are to be checked.
 CREATE INDEX deliveries_to_judge ON deliveries (org_id, next_at, number) WHERE state = 'waiting' AND judging IS NOT NULL;
 -- The log of a webhook, newest first.
 CREATE INDEX deliveries_of ON deliveries (org_id, webhook_id, number);
--- What waits for a member comes before what comes after it.
+-- Waiting deliveries of a member, to keep their order.
 CREATE INDEX deliveries_waiting_of ON deliveries (org_id, webhook_id, member_id, number) WHERE state = 'waiting';
 
 CREATE TABLE webhook_states (
@@ -1018,7 +1018,7 @@ COMMENT ON TABLE importing_members IS 'Members whose history is being imported. 
 COMMENT ON COLUMN importing_members.bucket IS 'The member''s bucket.';
 COMMENT ON COLUMN importing_members.member_id IS 'The member.';
 COMMENT ON COLUMN importing_members.job_id IS 'The import job.';
--- Whom does an import let go of when it ends?
+-- Finds the members of an import, whose timers continue when it ends.
 CREATE INDEX importing_members_of ON importing_members (job_id);
 
 CREATE TABLE job_errors (

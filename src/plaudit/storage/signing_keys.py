@@ -1,6 +1,6 @@
 """The server's signing keys (RSA, for RS256): created on first use, replaced on request.
 
-A token names its key. So a new key signs immediately, and old ones stay published until their last tokens expire.
+Each token names its key. So a new key can sign immediately, and old keys stay published until their last tokens expire.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from .queries import queries_beside
 _SQL = queries_beside(__file__)
 
 KEY_BITS = 2048
-TOKEN_SECONDS_MAX = 24 * 3_600  # no token of ours lives longer
+TOKEN_SECONDS_MAX = 24 * 3_600  # the longest lifetime of a token
 
 
 class SigningKey(Struct, frozen=True):
@@ -28,7 +28,7 @@ class SigningKey(Struct, frozen=True):
 
 
 async def signing_keys(connection: Connection, at: datetime) -> list[SigningKey]:
-    """Return the keys whose tokens are valid; the first one signs. Create one if there is none."""
+    """Return the keys whose tokens are valid; the first one signs. If none exists, create one."""
     rows = await connection.fetch(_SQL.keys)
     if not rows:
         async with atomic(connection):

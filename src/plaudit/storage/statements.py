@@ -1,7 +1,7 @@
-"""The statements that all tables have alike, built from the names and types of their columns.
+"""Statements that are alike for all tables, built from the names and types of their columns.
 
-Each takes its rows as one parameter per column: `unnest` puts them together again. So the order of a table's columns is
-written in one place, and a row, its parameters and its statement cannot disagree. Other statements are in `.sql` files.
+Each statement takes its rows as one parameter per column, which `unnest` turns back into rows. The order of a table's
+columns is written in one place, so a row, its parameters and its statement agree. Other statements are in `.sql` files.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -20,16 +20,16 @@ def join_texts(texts: Iterable[str | None]) -> str:
 
 
 def none_if_all_null(column: Iterable[Any]) -> list[Any] | None:
-    """Return the column, or None if it holds nothing but nulls."""
+    """Return the column as a list, or None if all values are null."""
     values = list(column)
     return values if any(values) else None
 
 
 class ColumnType(Struct, frozen=True):
-    """A type of columns. `encode` makes one parameter of many values, which `array` decodes in SQL.
+    """A type of columns. `encode` turns values into one parameter, which `array` decodes in SQL.
 
-    The driver spends more time on checking each item of a list than on sending it, so most types are sent as one text.
-    An `array` of texts is cast where a column is set.
+    The driver takes longer to check each item of a list than to send it, so most types are sent as one text. `cast` is
+    appended where a column is set, if `array` yields texts.
     """
 
     name: str
@@ -45,7 +45,7 @@ UUID = ColumnType("uuid", array_literal, "${number}::text::uuid[]")
 ID = ColumnType("text", join_texts, r"string_to_array(${number}, E'\x1e')")  # never null, nor empty
 JSON = ColumnType("json", join_texts, r"string_to_array(${number}, E'\x1e', '')", "::json")
 TIME = ColumnType("timestamptz", none_if_all_null)
-# Sent as lists, since they may be null or hold anything.
+# Sent as lists, since values can be null or contain any character.
 TEXT = ColumnType("text")
 BIGINT_OR_NULL = ColumnType("bigint")
 SMALLINT_OR_NULL = ColumnType("smallint")
@@ -61,7 +61,7 @@ class Column(Struct, frozen=True):
 
 
 class Table:
-    """A table, or those of its columns that are written together. Rows are found by the first `key` columns."""
+    """A table, or the columns of it that are written together. The first `key` columns identify a row."""
 
     def __init__(self, name: str, columns: Sequence[Column], key: int = 0) -> None:
         self.name = name
@@ -72,7 +72,7 @@ class Table:
 
     @classmethod
     def of(cls, name: str, key: int = 0, /, **types: ColumnType) -> "Table":
-        """Return a table with columns of these types, in their order."""
+        """Return a table with columns of these names and types, in this order."""
         return cls(name, [Column(column, type_) for column, type_ in types.items()], key)
 
     @property
@@ -86,7 +86,7 @@ class Table:
         return Table(self.name, [*self.columns[: self.key], *rest], self.key)
 
     def also(self, **types: ColumnType) -> "Table":
-        """Return the table with more of its columns at the end."""
+        """Return the table with further columns at the end."""
         return Table(self.name, [*self.columns, *Table.of(self.name, **types).columns], self.key)
 
     def row(self, **values: Any) -> tuple[Any, ...]:
@@ -107,14 +107,14 @@ def insert(table: Table) -> str:
 
 
 def upsert(table: Table, *changed: str) -> str:
-    """Return the statement that inserts rows, or changes these columns (by default all) of those that exist."""
+    """Return the statement that inserts rows, or updates these columns (by default all) of existing rows."""
     names = changed or table.names[table.key :]
     changes = _list(f"{name} = excluded.{name}" for name in names)
     return f"{insert(table)} ON CONFLICT ({_list(table.keys.names)}) DO UPDATE SET {changes}"
 
 
 def update(table: Table, first: int = 1) -> str:
-    """Return the statement that changes all columns but the key. Its parameters begin with the number `first`."""
+    """Return the statement that updates all columns but the key. Its parameters are numbered from `first`."""
     changes = _list(f"{column.name} = rows.{column.name}{column.type.cast}" for column in table.columns[table.key :])
     return f"UPDATE {table.name} SET {changes} FROM {unnested(table, first)} WHERE {_matched(table)}"
 
@@ -125,7 +125,7 @@ def delete(table: Table) -> str:
 
 
 def update_all(tables: Sequence[Table]) -> str:
-    """Return one statement that changes rows of several tables. Its parameters are those of all, one after the other."""
+    """Return one statement that updates rows of several tables. It takes the parameters of each table in turn."""
     first, updates = 1, list[str]()
     for table in tables:
         updates.append(update(table, first))
@@ -135,7 +135,7 @@ def update_all(tables: Sequence[Table]) -> str:
 
 
 def select_of_members(table: str, columns: Iterable[str]) -> str:
-    """Return the query for rows of members, by their buckets and ids. `number` is the member's place in both, from 1."""
+    """Return the query for rows of members, by two arrays of buckets and ids. `number` is the member's index, from 1."""
     return (
         f"SELECT number, {_list(columns)} FROM unnest($1::text::smallint[], $2::text::uuid[]) "
         f"WITH ORDINALITY AS wanted (bucket, member_id, number) JOIN {table} USING (bucket, member_id)"
@@ -151,7 +151,7 @@ def _decoded(table: Table) -> str:
 
 
 def unnested(table: Table, first: int = 1) -> str:
-    """Return the rows that parameters are, from the number `first` on, as an item of FROM."""
+    """Return an item of FROM that yields the rows in the parameters, which are numbered from `first`."""
     arrays = _list(
         column.type.array.format(number=number, name=column.type.name)
         for number, column in enumerate(table.columns, first)

@@ -1,4 +1,4 @@
-"""The table of suspects: what a process was doing when it died or hung (see `plaudit.guard`)."""
+"""The table of suspects: events and documents that a process was working on when it died or hung (see `plaudit.guard`)."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ ORG_STOPPED = timedelta(minutes=10)
 
 
 class Noted(Struct, frozen=True):
-    """A suspect to record. With `certain` it is not tried again; otherwise once more."""
+    """A suspect to record. If `certain`, it is not tried again; otherwise once more."""
 
     suspect_id: UUID
     kind: str
@@ -32,35 +32,36 @@ class Noted(Struct, frozen=True):
     certain: bool = False
 
 
-async def note(connection: Connection, found: Sequence[Noted], reason: str, at: datetime) -> dict[UUID, int]:
-    """Record suspects. Return how often each has been one."""
-    named = [
-        f"{noted.kind} {noted.suspect_id}" + ("" if noted.org_id is None else f" of {noted.org_id}")
-        for noted in found[:10]
-    ]
-    log.error("process_left", reason=reason, suspect_count=len(found), suspects=named)
+async def note(connection: Connection, suspects: Sequence[Noted], reason: str, at: datetime) -> dict[UUID, int]:
+    """Record suspects. Return how often each has been recorded."""
+    named = [_description(noted) for noted in suspects[:10]]
+    log.error("process_left", reason=reason, suspect_count=len(suspects), suspects=named)
     await connection.execute(_SQL.forget, at - KEPT)
-    once = {noted.suspect_id: noted for noted in found}.values()
+    distinct = {noted.suspect_id: noted for noted in suspects}.values()
     columns = (
-        [noted.suspect_id for noted in once],
-        [noted.kind for noted in once],
-        [noted.org_id for noted in once],
-        [noted.member_id for noted in once],
-        [TRIES_MAX if noted.certain else 1 for noted in once],
+        [noted.suspect_id for noted in distinct],
+        [noted.kind for noted in distinct],
+        [noted.org_id for noted in distinct],
+        [noted.member_id for noted in distinct],
+        [TRIES_MAX if noted.certain else 1 for noted in distinct],
     )
     rows = await connection.fetch(_SQL.note, *columns, reason, at)
     return {row["suspect_id"]: row["tries"] for row in rows}
 
 
+def _description(noted: Noted) -> str:
+    return f"{noted.kind} {noted.suspect_id}" + ("" if noted.org_id is None else f" of {noted.org_id}")
+
+
 async def clear(connection: Connection, *suspect_ids: UUID) -> None:
-    """Delete suspects that were innocent, or are to be tried again, in this process too."""
+    """Delete suspects that were harmless or are to be tried again, from the table and from this process's memory."""
     await connection.execute(_SQL.clear, suspect_ids)
     for suspect_id in suspect_ids:
         known.all.pop(suspect_id, None)
 
 
 async def store_org(connection: Connection, event_id: UUID, org_id: UUID) -> None:
-    """Store which organisation an event that is not tried again belongs to: that was not known of every suspect."""
+    """Store the organisation of a suspect event, which was not always known when it was recorded."""
     await connection.execute(_SQL.store_org, event_id, org_id)
 
 
@@ -71,7 +72,7 @@ async def learn(connection: Connection) -> None:
 
 
 async def note_what_was_done(pool: Pool) -> None:
-    """Record what this process's predecessor was doing when it ended."""
+    """Record what this process's predecessor was working on when it ended, and load all suspects."""
     left = in_hand.left()
     async with pool.acquire() as connection:
         if left is not None and left.doing is not None:

@@ -1,7 +1,7 @@
-"""Watched members: processes with live streams register their buckets, and commits there announce who has changed.
+"""Watched buckets: processes with live streams register the buckets of their members.
 
-A member is named by the first digits of the id, so a batch fits into one notification. If two members share a name, one
-is queried needlessly.
+Commits in these buckets announce which members have changed. A notification names members by the first digits of their
+ids, so a batch fits into one. If two members share a name, one is queried needlessly.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,16 +16,16 @@ _SQL = queries_beside(__file__)
 CHANNEL = "plaudit_members"
 WATCHED_SECONDS = 120
 DIGITS = 12
-NAMES_PER_NOTIFY_MAX = 600  # of 13 characters each: a word may have 8,000 bytes
+NAMES_PER_NOTIFY_MAX = 600  # of 13 characters each: a notification can have 8,000 bytes
 
 
 def name_of(member_id: UUID) -> str:
-    """Return a member's name in a notification."""
+    """Return a member's short name in notifications."""
     return member_id.hex[:DIGITS]
 
 
 def changed_members(members: Iterable[UUID]) -> Iterator[str]:
-    """Return the notifications that name these members."""
+    """Yield the payloads of the notifications that name these members."""
     names = list(dict.fromkeys(map(name_of, members)))
     for first in range(0, len(names), NAMES_PER_NOTIFY_MAX):
         yield ",".join(names[first : first + NAMES_PER_NOTIFY_MAX])

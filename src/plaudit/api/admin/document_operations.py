@@ -269,7 +269,7 @@ def version_lister(kind: DocumentKind) -> Run:
         page = call.page(tuple[int], (MAX_ORDINAL,))
         document_id = call.path[kind.id_field]
         async with call.connection() as connection:
-            rows = await documents.versions(
+            rows = await documents.fetch_versions(
                 connection, call.org_id, kind, document_id, before=page.start[0], size=page.limit
             )
         rows, cursor = page.cut(rows, lambda document_version: (document_version.program_version,))

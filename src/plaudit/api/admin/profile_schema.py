@@ -54,7 +54,9 @@ def _schema_view(call: Call, schema: ProfileSchema, at: str | None, by: str, *, 
 
 async def _versions(connection: Connection, call: Call, before: int, size: int) -> list[documents.DocumentVersion]:
     try:
-        return await documents.versions(connection, call.org_id, SCHEMA, PROFILE_SCHEMA_ID, before=before, size=size)
+        return await documents.fetch_versions(
+            connection, call.org_id, SCHEMA, PROFILE_SCHEMA_ID, before=before, size=size
+        )
     except NotFound:
         return []
 

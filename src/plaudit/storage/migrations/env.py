@@ -1,4 +1,4 @@
-"""Alembic's way in: runs on a connection that is handed over, each migration with a bound on waiting for locks."""
+"""Alembic's entry point: run each migration on the connection passed in, with a limit on waiting for locks."""
 
 from alembic import context
 from sqlalchemy import text

@@ -1,4 +1,4 @@
-"""The first schema: organisations, documents, members and their books, the log, what is scarce, workers."""
+"""Create the first schema: organisations, documents, members, the ledger, the log, scarce resources, workers."""
 
 from plaudit.storage.migrate import run_sql
 

@@ -1,4 +1,4 @@
-"""What administration needs: rate limits, idempotency keys, consents, daily totals, the outbox and webhooks, jobs."""
+"""Add tables for administration: rate limits, idempotency keys, consents, daily totals, the outbox, webhooks, jobs."""
 
 from plaudit.storage.migrate import run_sql
 

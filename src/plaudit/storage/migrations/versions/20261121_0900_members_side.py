@@ -1,4 +1,4 @@
-"""What members' apps need: our own tokens, spaces by name, notifications to be read, streams that are watched."""
+"""Add tables for members' apps: signing keys, slugs, read notifications, watched buckets."""
 
 from plaudit.storage.migrate import run_sql
 

@@ -1,4 +1,4 @@
-"""Web Push: the server's key, and members' subscriptions."""
+"""Add Web Push: the server's key and members' subscriptions."""
 
 from plaudit.storage.migrate import run_sql
 

@@ -1,4 +1,4 @@
-"""Less upkeep for what is written with every event."""
+"""Drop fill factors and unneeded indexes of tables that are written with every event."""
 
 from plaudit.storage.migrate import run_sql
 

@@ -1,4 +1,4 @@
-"""The daily totals of what was booked before there were any."""
+"""Fill the daily totals with the transactions that are older than the table."""
 
 from plaudit.storage.migrate import run_sql
 

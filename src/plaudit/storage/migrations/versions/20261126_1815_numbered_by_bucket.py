@@ -1,4 +1,4 @@
-"""Messages are numbered by what their bucket's lock orders, so that a cursor outlives the cluster."""
+"""Number messages by their bucket's log, so that a cursor stays valid after a restore into another cluster."""
 
 from plaudit.storage.migrate import run_sql
 

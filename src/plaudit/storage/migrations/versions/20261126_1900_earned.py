@@ -1,4 +1,4 @@
-"""What members have earned, without what was given back or sent by others; and erased members on no board."""
+"""Exclude refunds and received transfers from earned points; remove erased members from leaderboards and segments."""
 
 from plaudit.storage.migrate import run_sql
 

@@ -1,4 +1,4 @@
-"""Profiles without the character U+0000."""
+"""Remove the character U+0000 from profiles."""
 
 from plaudit.storage.migrate import run_sql
 

@@ -1,4 +1,4 @@
-"""What a process died of or hung on is remembered, so that it is not tried for ever."""
+"""Store the events and documents that stopped a process, so that they are not retried for ever."""
 
 from plaudit.storage.migrate import run_sql
 

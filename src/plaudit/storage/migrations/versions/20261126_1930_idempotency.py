@@ -1,4 +1,4 @@
-"""Responses that hold secrets are not kept, and the others are for the caller who got them."""
+"""Delete stored responses with secrets, and bind stored responses to their caller."""
 
 from plaudit.storage.migrate import run_sql
 

@@ -1,4 +1,4 @@
-"""Deliveries are taken by turns, and conditions are looked at by themselves."""
+"""Deliver to webhooks in turn, and check delivery conditions separately."""
 
 from plaudit.storage.migrate import run_sql
 

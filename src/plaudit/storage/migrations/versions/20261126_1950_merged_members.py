@@ -1,4 +1,4 @@
-"""Members may go on as others."""
+"""Store which member another member was merged into."""
 
 from plaudit.storage.migrate import run_sql
 

@@ -1,4 +1,4 @@
-"""When members were last active, who is being imported, when clocks were moved."""
+"""Store when members were last active, whose history is being imported, and when clocks were advanced."""
 
 from plaudit.storage.migrate import run_sql
 

@@ -1,4 +1,4 @@
-"""Coupons that were revoked stay; codes are found in whichever case they are typed."""
+"""Keep revoked coupons, and find codes regardless of case."""
 
 from plaudit.storage.migrate import run_sql
 

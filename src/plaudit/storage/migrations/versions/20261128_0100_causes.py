@@ -1,4 +1,4 @@
-"""Causes have a kind and an id. Comments and names are those of the glossary."""
+"""Give causes a kind and an id, and use the glossary's words in names and comments."""
 
 from plaudit.storage.migrate import run_sql
 

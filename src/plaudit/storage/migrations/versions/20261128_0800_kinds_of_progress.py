@@ -1,4 +1,4 @@
-"""A new mechanic can store its states in `progress` without a migration."""
+"""Let a new mechanic store its states in `progress` without a migration."""
 
 from plaudit.storage.migrate import run_sql
 
