@@ -8,23 +8,23 @@ import pytest
 
 from plaudit import clock
 from plaudit.chores import rollbacks
-from plaudit.chores.rollbacks import Asked, Rollbacks
+from plaudit.chores.rollbacks import Rollbacks, RollbackScope
 from plaudit.storage import jobs
 from tests.support.existing import existing
 
 USERS = [f"u{number}" for number in range(7)]
 
 
-async def overpaid(stage) -> Asked:
+async def overpaid(stage) -> RollbackScope:
     await stage.pay()
     await stage.append(*(stage.arrival(user) for user in USERS))
     await stage.drain()
-    return Asked("camp_1", clock.now() - timedelta(hours=1), clock.now() + timedelta(hours=1))
+    return RollbackScope("camp_1", clock.now() - timedelta(hours=1), clock.now() + timedelta(hours=1))
 
 
-async def begun(stage, asked: Asked):
+async def begun(stage, asked: RollbackScope):
     async with stage.pool.acquire() as connection:
-        return await rollbacks.begin(connection, stage.org_id, asked, "test")
+        return await rollbacks.start(connection, stage.org_id, asked, "test")
 
 
 async def row_of(stage, job_id) -> dict:

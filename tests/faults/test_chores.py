@@ -13,7 +13,7 @@ from plaudit import clock, telemetry
 from plaudit.api.http import idempotency
 from plaudit.chores import of_workers, rollbacks
 from plaudit.chores.chore import Chore, run_chores
-from plaudit.chores.rollbacks import Asked
+from plaudit.chores.rollbacks import RollbackScope
 from plaudit.engine.worker import LANES, POOL_SIZE, Worker
 from plaudit.storage.months import month_of, months_from, name_of
 from plaudit.storage.postgres import connect, create_pool
@@ -62,8 +62,8 @@ async def prepare(stage: Stage) -> None:
     await stage.fetch(f"DROP TABLE {name_of('events', MONTH)}")
     hour = timedelta(hours=1)
     async with stage.pool.acquire() as connection:
-        asked = Asked("paid", clock.now() - hour, clock.now() + hour)
-        await rollbacks.begin(connection, stage.org_id, asked, "test")
+        asked = RollbackScope("paid", clock.now() - hour, clock.now() + hour)
+        await rollbacks.start(connection, stage.org_id, asked, "test")
 
 
 async def undone(stage: Stage) -> set[str]:

@@ -1,4 +1,4 @@
-"""Imports of many chunks, several of which are on their way at a time: in this process, and with helpers."""
+"""Imports of many chunks, several of which are on their way at a time: in this process, and with subprocesses."""
 
 import asyncio
 import json
@@ -24,17 +24,17 @@ MEMBERS = 90
 
 
 class Watched:
-    """The helpers of the job that runs, and what they are given."""
+    """The subprocesses of the job that runs, and what they are given."""
 
     def __init__(self, monkeypatch, *, wanted: bool):
         self.wanted = wanted
         self.parts = 0
-        self.helpers: ImportPool | None = None
+        self.subprocesses: ImportPool | None = None
 
-        def start(helpers, begin=ImportPool.start):
-            self.helpers = helpers
+        def start(subprocesses, begin=ImportPool.start):
+            self.subprocesses = subprocesses
             if wanted:
-                begin(helpers)
+                begin(subprocesses)
 
         async def work(helper, part, work=ImportSubprocess.work):
             self.parts += 1
@@ -43,9 +43,9 @@ class Watched:
         monkeypatch.setattr(ImportPool, "start", start)
         monkeypatch.setattr(ImportSubprocess, "work", work)
 
-    async def there(self) -> None:
+    async def ready(self) -> None:
         if self.wanted:
-            await eventually_async(lambda: self.helpers is not None and self.helpers.there())
+            await eventually_async(lambda: self.subprocesses is not None and self.subprocesses.ready())
 
 
 @pytest.fixture(params=["alone", "helped"])
@@ -59,7 +59,7 @@ async def run(stage, watched, lines, taken_up=None, *, broken=False, then=lambda
     async def parts():
         said = [json.dumps(record).encode() + b"\n" for record in lines]
         yield b"".join(said[:7])
-        await watched.there()
+        await watched.ready()
         then()
         yield b"".join(said[7:])
         if broken:

@@ -1,1 +1,1 @@
-"""Background jobs of a server, all in one form (see chore)."""
+"""Background jobs of a server, all of the same form (see `chore`)."""

@@ -1,12 +1,12 @@
-"""The one form of a background job: a name, an interval and a bounded pass.
+"""The form of all background jobs: a name, an interval and a bounded pass.
 
-    chore ──► waits for a slot ──► run_once() ──► True: again, after the others had their chance at the slot
+    chore ──► waits for a slot ──► run_once() ──► True: runs again as soon as it gets a slot
                                         │
-                                        ├──► False: again after `every_seconds`
-                                        └──► it raised: logged and counted under its name, and tried less and less often
+                                        ├──► False: runs again after `every_seconds`
+                                        └──► raises: is logged and counted, and retried less and less often
 
-Each chore is a task of its own, with a back-off of its own: one that raises, hangs on a lock or takes an hour never keeps
-another from running. A slot stands for the connections that a pass may use, so chores cannot take the pool from others.
+Each chore is its own task with its own back-off, so one that raises, waits for a lock or takes an hour does not stop the
+others. A slot stands for the connections that a pass can use, so chores cannot exhaust the pool.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ from plaudit import telemetry
 from plaudit.storage.postgres import run_forever
 from plaudit.tasks import run_together
 
-BACK_OFF_SECONDS_MAX = 60.0  # a chore with a longer interval backs off up to that, ten minutes at most
-STAGGER_SECONDS = 0.1  # between the first passes of two chores: those that run each second share a connection then
+BACK_OFF_SECONDS_MAX = 60.0  # a chore with a longer interval backs off up to its interval, at most ten minutes
+STAGGER_SECONDS = 0.1  # between the first passes of two chores, so that short passes can share a connection
 
 
 class Chore(Struct, frozen=True):
@@ -28,7 +28,7 @@ class Chore(Struct, frozen=True):
     name: str
     every_seconds: float
     run_once: Callable[[], Awaitable[bool]]
-    back_off_max: float = BACK_OFF_SECONDS_MAX  # lower for what keeps a lease, which runs out meanwhile
+    back_off_max: float = BACK_OFF_SECONDS_MAX  # lower for chores that renew a lease, which would expire meanwhile
 
 
 class StatementTimeoutError(Exception):
@@ -38,7 +38,7 @@ class StatementTimeoutError(Exception):
 async def run_chores(chores: Sequence[Chore], *, at_once: int | None = None) -> None:
     """Run chores until cancelled, each as its own task, with at most `at_once` passes at the same time.
 
-    No pass continues after this has ended.
+    No pass is still running when this returns or raises.
     """
     slots = asyncio.Semaphore(at_once or len(chores))
     await run_together(*(_run(chore, slots, number * STAGGER_SECONDS) for number, chore in enumerate(chores)))
@@ -59,5 +59,5 @@ async def _run_pass(chore: Chore) -> bool:
     with telemetry.chore_seconds.labels(chore.name).time():
         try:
             return await chore.run_once()
-        except TimeoutError as error:  # else it would be taken for a lost database, and tried again at once
+        except TimeoutError as error:  # it would count as an unreachable database, and be retried immediately
             raise StatementTimeoutError(f"a statement of {chore.name} took too long") from error

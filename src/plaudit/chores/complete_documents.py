@@ -1,6 +1,6 @@
 """Set finished documents to `completed`, by their organisation's clock.
 
-A completed campaign still accepts late reports of events within its time window, and no others.
+A completed campaign still accepts late events if they happened within its time window.
 """
 
 from plaudit import clock
@@ -17,13 +17,13 @@ _SQL = queries_beside(__file__)
 
 CHORE = "complete_documents"
 
-BY = "plaudit"  # whom their history names
+BY = "plaudit"  # the author of the change in the document's history
 
 
-async def complete_what_is_over(pool: Pool) -> None:
-    """Complete the finished documents, each on its own."""
+async def complete_documents(pool: Pool) -> None:
+    """Complete the finished documents, each in its own transaction."""
     async with pool.acquire() as connection:
-        for org_id, kind, document_id, version in await connection.fetch(_SQL.over):
+        for org_id, kind, document_id, version in await connection.fetch(_SQL.finished):
             piece = Piece(CHORE, "ending", org_id, f"{kind} {document_id}", version)
             if not piece.is_left_out:
                 await attempt(connection, piece, _complete(connection, piece, kind, document_id))

@@ -1,6 +1,6 @@
--- name: over
--- Active campaigns and competitions that are over, by their organisation's clock. A competition first takes what comes
--- late, and gives its prizes.
+-- name: finished
+-- Active campaigns and competitions that have ended by their organisation's clock. A competition first waits for late
+-- events, and for its prizes to be paid.
 SELECT documents.org_id, kind, id, version FROM documents JOIN orgs USING (org_id)
 LEFT JOIN competition_results ON competition_results.org_id = documents.org_id AND competition_id = id
 WHERE doc ->> 'status' = 'active' AND (doc ->> 'endDate')::timestamptz <= now() + clock_offset AND (

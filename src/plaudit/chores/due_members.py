@@ -15,17 +15,17 @@ BATCH_MEMBERS_MAX = 200
 
 async def run_due(pool: Pool, program: Program, org_id: UUID, now: datetime) -> int:
     """Run the timers of an organisation that are due by `now`. Return their number."""
-    done = 0
+    count = 0
     while True:
         async with pool.acquire() as connection:
             due = await timers.fetch_due_of_org(connection, org_id, now, BATCH_MEMBERS_MAX)
             ticks = [tick for tick in due if tick.member_id not in known.members]
             if not ticks:
-                return done
+                return count
             processed = await with_retries(
                 lambda: process(connection, {org_id: program}, ticks, clock.now(), with_decisions=False)  # noqa: B023
             )
-            failed = [processed_event for processed_event in processed if processed_event.state == "failed"]
+            failed = [event for event in processed if event.state == "failed"]
             if failed:
                 raise RuntimeError(failed[0].error)
-            done += len(processed)
+            count += len(processed)

@@ -1,9 +1,11 @@
-"""A new or changed segment, or document of a mechanic that members are placed on, is filled with the members that there are, in the background and bucket by bucket.
+"""Fill new and changed segments with the existing members, in the background and bucket by bucket.
 
-    the document is saved ──► each member is looked at ──► for whom something changes: an event in the inbox ──► decided
+Documents of mechanics that place members by a metric are filled in the same way.
 
-Nothing is written past the log: who comes in or goes out does so by an event of their own. What it counts of the
-past is read from the log when that event is decided, under the lock of its bucket, so that nothing is missed.
+    a document is saved ──► every member is evaluated ──► an event in the inbox for each who changes ──► decided
+
+Members only enter or leave through events of their own, so the log stays complete. What counts of a member's past is
+read from the log when that event is decided, under the lock of the bucket, so that no event is missed.
 """
 
 from datetime import datetime
@@ -38,8 +40,8 @@ CHORE = "fill_segments"
 CHUNK_MEMBERS = 1_000
 
 
-class _Wanted(msgspec.Struct, frozen=True):
-    """A document to fill. `ordinal` tells it from earlier documents with the same id."""
+class _Fill(msgspec.Struct, frozen=True):
+    """A document to fill. `ordinal` distinguishes it from earlier documents with the same id."""
 
     piece: Piece
     document_id: str
@@ -47,77 +49,78 @@ class _Wanted(msgspec.Struct, frozen=True):
 
     @property
     def mechanic(self) -> Mechanic | None:
-        """The mechanic that the document is of; None if it is a segment."""
+        """Return the document's mechanic, or None if it is a segment."""
         kind, _, document_id = self.piece.document_id.partition(":")
         return MECHANICS.get(kind) if document_id else None
 
     def key_of(self, member: Member) -> str:
-        """Return the key of the event by which a member is looked at: there is one for each version of a document."""
+        """Return the key of the event that evaluates a member. It differs for each version of a document."""
         return f"{self.piece.document_id}:{self.ordinal}:{self.piece.version}:{member.member_id}"
 
 
 async def fill_next_bucket(pool: Pool, programmes: Programmes) -> bool:
-    """Fill one bucket of one document. Return False if none needs filling, another process does it, or it raised."""
+    """Fill one bucket of one document. Return False if none needs filling, another process does it, or it failed."""
     async with pool.acquire() as connection, connection.transaction():
         if not await connection.fetchval(_SQL.one_at_a_time):
             return False
         rows = [*await connection.fetch(_SQL.to_fill), *await connection.fetch(_SQL.documents_to_fill)]
-        found = [_Wanted(Piece(CHORE, "segment", *row[:3]), *row[3:]) for row in rows]
-        wanted = next((fill for fill in found if not fill.piece.is_left_out), None)
-        if wanted is None:
+        fills = [_Fill(Piece(CHORE, "segment", *row[:3]), *row[3:]) for row in rows]
+        fill = next((fill for fill in fills if not fill.piece.is_left_out), None)
+        if fill is None:
             return False
-        return bool(await attempt(connection, wanted.piece, _fill(connection, programmes, wanted)))
+        return bool(await attempt(connection, fill.piece, _run_fill(connection, programmes, fill)))
 
 
-async def _fill(connection: Connection, programmes: Programmes, wanted: _Wanted) -> bool:
-    piece = wanted.piece
+async def _run_fill(connection: Connection, programmes: Programmes, fill: _Fill) -> bool:
+    piece = fill.piece
     key = piece.org_id, piece.document_id, piece.version
     bucket = await connection.fetchval(_SQL.take_fill, *key)
     programme = await programmes.refresh(piece.org_id)
     looked_at = changed = 0
-    mechanic = wanted.mechanic
+    mechanic = fill.mechanic
     if mechanic is not None:
-        document = programme.compiled.compiled(mechanic.kind, wanted.document_id)
+        document = programme.compiled.compiled(mechanic.kind, fill.document_id)
         metric_id = None if document is None else mechanic.metric_of(document)
         if metric_id is not None:
-            looked_at = changed = await _place_bucket(connection, programme, mechanic, metric_id, wanted, bucket)
+            looked_at = changed = await _place_bucket(connection, programme, mechanic, metric_id, fill, bucket)
     else:
-        document = segment_in(programme.compiled, wanted.document_id)
+        document = segment_in(programme.compiled, fill.document_id)
         if document is not None:
-            looked_at, changed = await _fill_bucket(connection, programme, document, wanted, bucket)
+            looked_at, changed = await _fill_bucket(connection, programme, document, fill, bucket)
     following = bucket + 1
     finished_at = programme.now() if following == BUCKET_COUNT or document is None else None
-    await connection.execute(_SQL.fill_moved, *key, following % BUCKET_COUNT, looked_at, changed, finished_at)
+    await connection.execute(_SQL.save_progress, *key, following % BUCKET_COUNT, looked_at, changed, finished_at)
     return True
 
 
 async def _place_bucket(
-    connection: Connection, programme: Programme, mechanic: Mechanic, metric_id: str, wanted: _Wanted, bucket: int
+    connection: Connection, programme: Programme, mechanic: Mechanic, metric_id: str, fill: _Fill, bucket: int
 ) -> int:
-    """Have the members of a bucket placed on a document: all who have earned of its metric, or have a state of it."""
+    """Queue an event for each member of a bucket who has a balance of the document's metric, or a state of it."""
     looked_at = 0
     after = UUID(int=0)
     key = bucket, programme.compiled.org_id
     now = programme.now()
     while True:
-        of = after, metric_id, mechanic.kind, wanted.document_id, CHUNK_MEMBERS
-        rows = await connection.fetch(_SQL.members_to_place, *key, *of)
+        rows = await connection.fetch(
+            _SQL.members_to_place, *key, after, metric_id, mechanic.kind, fill.document_id, CHUNK_MEMBERS
+        )
         if not rows:
             return looked_at
-        there = await hold(connection, [row["member_id"] for row in rows])
+        held = await hold(connection, [row["member_id"] for row in rows])
         members = [
-            Member(member_id=row["member_id"], user_id=row["user_id"]) for row in rows if row["member_id"] in there
+            Member(member_id=row["member_id"], user_id=row["user_id"]) for row in rows if row["member_id"] in held
         ]
-        data = {mechanic.document.id_field: wanted.document_id, "fill": True}
-        looks = [_evaluation_event(programme, mechanic.kind, data, wanted, member, now) for member in members]
-        if looks:
-            await inbox.append(connection, looks)
+        data = {mechanic.document.id_field: fill.document_id, "fill": True}
+        arrivals = [_evaluation_event(programme, mechanic.kind, data, fill, member, now) for member in members]
+        if arrivals:
+            await inbox.append(connection, arrivals)
         looked_at += len(rows)
         after = rows[-1]["member_id"]
 
 
 async def _fill_bucket(
-    connection: Connection, programme: Programme, segment: Segment, filled: _Wanted, bucket: int
+    connection: Connection, programme: Programme, segment: Segment, fill: _Fill, bucket: int
 ) -> tuple[int, int]:
     looked_at = changed = 0
     after = UUID(int=0)
@@ -132,27 +135,27 @@ async def _fill_bucket(
         members = await load_members(connection, dict.fromkeys(users, bucket), users)
         counting: set[UUID] = set()
         if triggers:
-            found = await connection.fetch(_SQL.members_with_events, bucket, list(users), triggers)
-            counting = {row["member_id"] for row in found}
-        wanted = [
+            with_events = await connection.fetch(_SQL.members_with_events, bucket, list(users), triggers)
+            counting = {row["member_id"] for row in with_events}
+        changing = [
             member
             for member in members.values()
             if member.member_id in counting or would_change(programme.compiled, segment, member, now)
         ]
-        there = await hold(connection, [member.member_id for member in wanted])
-        wanted = [member for member in wanted if member.member_id in there]
-        if wanted:
+        held = await hold(connection, [member.member_id for member in changing])
+        changing = [member for member in changing if member.member_id in held]
+        if changing:
             data = {"segmentId": segment.segment_id}
             await inbox.append(
-                connection, [_evaluation_event(programme, SEGMENT, data, filled, member, now) for member in wanted]
+                connection, [_evaluation_event(programme, SEGMENT, data, fill, member, now) for member in changing]
             )
         looked_at += len(rows)
-        changed += len(wanted)
+        changed += len(changing)
         after = rows[-1]["member_id"]
 
 
 def _evaluation_event(
-    programme: Programme, kind: str, data: dict[str, Any], wanted: _Wanted, member: Member, now: datetime
+    programme: Programme, kind: str, data: dict[str, Any], fill: _Fill, member: Member, now: datetime
 ) -> Arrival:
     return arrival_from_client(
         org_id=programme.compiled.org_id,
@@ -164,5 +167,5 @@ def _evaluation_event(
         payload=Payload(data),
         source=LOOK_SOURCE,
         event_id=clock.new_uuid7(),
-        event_key=wanted.key_of(member),
+        event_key=fill.key_of(member),
     )

@@ -6,7 +6,7 @@ WHERE kind = 'segment' AND f.finished_at IS NULL
 ORDER BY documents.ordinal LIMIT 100;
 
 -- name: documents_to_fill
--- Documents of mechanics that are new, or place members otherwise than before: by kind and id.
+-- Documents of mechanics to fill, because they are new or place members by different rules.
 SELECT f.org_id, segment_id, coalesce(d.version, f.version) AS version, split_part(segment_id, ':', 2) AS document_id,
     coalesce(ordinal, 0) AS ordinal
 FROM segment_fills AS f LEFT JOIN documents AS d
@@ -14,7 +14,7 @@ FROM segment_fills AS f LEFT JOIN documents AS d
 WHERE finished_at IS NULL AND segment_id LIKE '%:%' ORDER BY ordinal LIMIT 100;
 
 -- name: take_fill
--- A segment is being filled, from this bucket on; begun anew if it has changed meanwhile.
+-- Start or continue to fill a document, and return the next bucket. Start again if the document has changed.
 INSERT INTO segment_fills (org_id, segment_id, version) VALUES ($1, $2, $3)
 ON CONFLICT (org_id, segment_id) DO UPDATE SET
     version = excluded.version,
@@ -25,16 +25,16 @@ ON CONFLICT (org_id, segment_id) DO UPDATE SET
 RETURNING bucket;
 
 -- name: one_at_a_time
--- Fills are done by one process at a time: the lock ends with the transaction.
+-- Only one process at a time fills documents. The lock ends with the transaction.
 SELECT pg_try_advisory_xact_lock(7152834800139552);
 
 -- name: members_of_bucket
--- The members of an organisation in one bucket, without erased ones, who are in no segment.
+-- The members of an organisation in one bucket, except erased and merged ones, who are in no segment.
 SELECT member_id, user_id FROM members
 WHERE bucket = $1 AND org_id = $2 AND member_id > $3 AND erased_at IS NULL AND merged_into IS NULL ORDER BY member_id LIMIT $4;
 
 -- name: members_to_place
--- The members of an organisation in one bucket, without erased ones, who have earned of a metric or have a state of a document.
+-- The members of an organisation in one bucket, except erased and merged ones, with a balance of a metric or a state of a document.
 SELECT member_id, user_id FROM members
 WHERE bucket = $1 AND org_id = $2 AND member_id > $3 AND erased_at IS NULL AND merged_into IS NULL AND (
     EXISTS (SELECT FROM balances AS b WHERE b.bucket = members.bucket AND b.member_id = members.member_id AND metric = $4)
@@ -49,7 +49,7 @@ WHERE bucket = $1 AND org_id = $2 AND member_id > $3 AND erased_at IS NULL AND m
 SELECT DISTINCT member_id FROM events
 WHERE bucket = $1 AND member_id = ANY($2::uuid[]) AND trigger = ANY($3::text[]) AND state = 'processed';
 
--- name: fill_moved
--- How far a fill is.
+-- name: save_progress
+-- Store how far a fill is.
 UPDATE segment_fills SET bucket = $4, looked_at = looked_at + $5, changed = changed + $6, finished_at = $7
 WHERE org_id = $1 AND segment_id = $2 AND version = $3;

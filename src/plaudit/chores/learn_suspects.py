@@ -1,4 +1,4 @@
-"""Within a second, every process learns which events have stopped other processes."""
+"""Tell every process, within a second, which events and documents have stopped other processes."""
 
 from plaudit.storage.postgres import Pool
 from plaudit.storage.suspects import learn
@@ -9,7 +9,7 @@ EVERY_SECONDS = 1.0
 
 
 def learn_suspects(pool: Pool) -> Chore:
-    """Return the chore that has this process know of all suspects."""
+    """Return the chore that loads all suspects into this process."""
 
     async def run_once() -> bool:
         async with pool.acquire() as connection:

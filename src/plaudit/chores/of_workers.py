@@ -16,8 +16,8 @@ from .retention import clear
 POLL_SECONDS = 1.0
 PARTITIONS_SECONDS = 6 * 3_600.0
 RETENTION_SECONDS = 600.0
-# One may take an hour (a month's rows are moved), another hang on a lock: a third still runs. Each may need a second
-# connection while it holds one, for a programme that has changed or for an event that is decided inline.
+# Enough for one that takes an hour (moving a month's rows), one that waits for a lock, and one more. Each can need a
+# second connection while it holds one, to load a changed programme or to decide an event inline.
 AT_ONCE = CHORE_CONNECTIONS // 2
 
 
@@ -28,20 +28,20 @@ async def run_chores_of_worker(pool: Pool, programmes: Programmes) -> None:
 
 def chores_of_worker(pool: Pool, programmes: Programmes) -> list[Chore]:
     """Return the chores of a worker. Several workers may run them at the same time."""
-    rolling_back = rollbacks.Rollbacks(pool, programmes)
+    rollback_jobs = rollbacks.Rollbacks(pool, programmes)
     return [
-        Chore("partitions", PARTITIONS_SECONDS, partial(_make_partitions, pool)),
+        Chore("partitions", PARTITIONS_SECONDS, partial(_create_partitions, pool)),
         Chore(fill_segments.CHORE, POLL_SECONDS, partial(fill_segments.fill_next_bucket, pool, programmes)),
         Chore(settle_competitions.CHORE, POLL_SECONDS, partial(_settle_competitions, pool, programmes)),
         Chore(settle_leagues.CHORE, POLL_SECONDS, partial(_settle_leagues, pool, programmes)),
         Chore(complete_documents.CHORE, POLL_SECONDS, partial(_complete_documents, pool)),
-        Chore(rollbacks.CHORE, POLL_SECONDS, rolling_back.continue_once),
+        Chore(rollbacks.CHORE, POLL_SECONDS, rollback_jobs.continue_once),
         Chore("expire_codes", POLL_SECONDS, partial(_expire_codes, pool)),
         Chore("retention", RETENTION_SECONDS, partial(_delete_old_rows, pool)),
     ]
 
 
-async def _make_partitions(pool: Pool) -> bool:
+async def _create_partitions(pool: Pool) -> bool:
     async with pool.acquire() as connection:
         await ensure_months(connection, clock.now().date())
     return False
@@ -59,7 +59,7 @@ async def _settle_leagues(pool: Pool, programmes: Programmes) -> bool:
 
 
 async def _complete_documents(pool: Pool) -> bool:
-    await complete_documents.complete_what_is_over(pool)
+    await complete_documents.complete_documents(pool)
     return False
 
 

@@ -1,6 +1,6 @@
-"""Work apart from deciding, for one document at a time.
+"""Run a chore's work for one document at a time.
 
-A piece that raises, or stops its process, is tried once more and then left out for some minutes. The others continue.
+A piece of work that raises, or stops its process, is retried once and then left out for some minutes. Others continue.
 """
 
 from collections.abc import Coroutine
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 
 class Piece(Struct, frozen=True):
-    """The work for one version of a document: its `kind`, and the `chore` that does it."""
+    """A chore's work for one version of a document. `kind` is its kind in the table of suspects."""
 
     chore: str
     kind: str
@@ -33,21 +33,21 @@ class Piece(Struct, frozen=True):
 
     @property
     def suspect_id(self) -> UUID:
-        """Return its id as a suspect."""
+        """Return the id of this work as a suspect."""
         return derived_id(self.org_id, f"{self.kind}:{self.document_id}:{self.version}")
 
     @property
     def is_left_out(self) -> bool:
-        """Return whether it is not tried at present."""
+        """Return whether this work is currently not tried."""
         return known.leaves_out(self.suspect_id, self.org_id)
 
 
 async def attempt(connection: Connection, piece: Piece, work: Coroutine[Any, Any, T]) -> T | None:
-    """Do a piece of work in a transaction. Return None if it raises: that is recorded, and all else rolled back."""
+    """Run a piece of work in a transaction and return its result. If it raises, roll back, record it and return None."""
     suspect_id = piece.suspect_id
     try:
         async with atomic(connection):
-            done = await in_hand.steps(piece.kind, suspect_id, piece.org_id, work)
+            result = await in_hand.steps(piece.kind, suspect_id, piece.org_id, work)
     except (*UNREACHABLE, *RETRIABLE):
         raise
     except BaseException as problem:
@@ -63,4 +63,4 @@ async def attempt(connection: Connection, piece: Piece, work: Coroutine[Any, Any
         return None
     if suspect_id in known.all:
         await clear(connection, suspect_id)
-    return done
+    return result

@@ -14,8 +14,8 @@ _SQL = queries_beside(__file__)
 BATCH_ROWS = 1_000
 JOBS_DAYS = 30
 
-# statement: for how long after its time a row is kept
-_KEPT = {
+# How long each statement keeps a row after it has expired.
+_RETENTION = {
     _SQL.clear_idempotency_keys: timedelta(hours=24),
     _SQL.clear_importing_members: timedelta(days=1),
     _SQL.clear_job_errors: timedelta(days=JOBS_DAYS),
@@ -23,20 +23,20 @@ _KEPT = {
     _SQL.clear_signing_keys: timedelta(days=1),
     _SQL.clear_watches: timedelta(days=1),
 }
-_WINDOWS_KEPT = timedelta(hours=1)  # longer than the clocks of two processes may differ
+_WINDOW_RETENTION = timedelta(hours=1)  # longer than the clocks of two processes can differ
 
 
 async def clear(pool: Pool, now: datetime) -> int:
     """Delete the rows that have expired by `now`. Return their number, not counting rate windows."""
     deleted = 0
-    for statement, kept in _KEPT.items():
+    for statement, retention in _RETENTION.items():
         rows = BATCH_ROWS
         while rows == BATCH_ROWS:
             async with pool.acquire() as connection:
-                done = await connection.execute(statement, now - kept, BATCH_ROWS)
-            rows = int(done.rpartition(" ")[2])
+                status = await connection.execute(statement, now - retention, BATCH_ROWS)
+            rows = int(status.rpartition(" ")[2])
             deleted += rows
-    await _clear_windows(pool, now - _WINDOWS_KEPT)
+    await _clear_windows(pool, now - _WINDOW_RETENTION)
     return deleted
 
 

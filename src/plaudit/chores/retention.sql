@@ -1,13 +1,13 @@
 -- name: clear_idempotency_keys
--- Delete rows whose day is over. One that a request is claiming right now is passed over.
+-- Delete rows that are older than a day. Skip rows that a request is using.
 WITH old AS (
     SELECT org_id, key FROM idempotency_keys WHERE begun_at < $1 ORDER BY begun_at LIMIT $2 FOR UPDATE SKIP LOCKED
 )
 DELETE FROM idempotency_keys AS k USING old WHERE k.org_id = old.org_id AND k.key = old.key;
 
 -- name: clear_rate_windows
--- Delete the windows that are over from one page of the table, in the order of its key: an index on their ends would cost
--- every request. Return the last key of the page and how many rows it has.
+-- Delete the expired windows in one page of the table. Pages follow the key, because an index on the ends of windows would
+-- slow down every request. Return the page's last key and number of rows.
 WITH page AS MATERIALIZED (
     SELECT key FROM rate_windows WHERE key > $3 ORDER BY key LIMIT $2
 ), deleted AS (
@@ -16,7 +16,7 @@ WITH page AS MATERIALIZED (
 SELECT max(key) AS last, count(*) AS rows FROM page;
 
 -- name: clear_job_errors
--- Delete refused lines of jobs that last moved long ago.
+-- Delete the refused lines of old jobs.
 WITH old AS (
     SELECT job_id FROM jobs WHERE moved_at < $1 ORDER BY job_id
 ), lines AS (
@@ -27,7 +27,7 @@ WITH old AS (
 DELETE FROM job_errors AS e USING lines WHERE e.job_id = lines.job_id AND e.line = lines.line;
 
 -- name: clear_jobs
--- Delete jobs that last moved long ago, once their lines are gone.
+-- Delete old jobs, once their refused lines are deleted.
 WITH old AS (
     SELECT job_id FROM jobs WHERE moved_at < $1
         AND NOT EXISTS (SELECT FROM job_errors AS e WHERE e.job_id = jobs.job_id)
@@ -40,11 +40,11 @@ DELETE FROM jobs USING old WHERE jobs.job_id = old.job_id;
 DELETE FROM signing_keys WHERE kid IN (SELECT kid FROM signing_keys WHERE retired_at < $1 ORDER BY kid LIMIT $2);
 
 -- name: clear_watches
--- Delete the buckets that no stream has asked for lately.
+-- Delete watches that ended long ago.
 DELETE FROM watches WHERE bucket IN (SELECT bucket FROM watches WHERE until < $1 ORDER BY bucket LIMIT $2);
 
 -- name: clear_importing_members
--- Delete whom imports no longer hold: they have ended, or have not moved for a day.
+-- Delete the members of imports that have ended, or made no progress for a day: their timers no longer wait.
 WITH ended AS (
     SELECT job_id FROM jobs WHERE state IN ('finished', 'cancelled') OR moved_at < $1
 ), old AS (

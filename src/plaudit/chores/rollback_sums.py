@@ -1,4 +1,4 @@
-"""Sums of what a rollback has undone, and how the API shows them."""
+"""Sum up the results of a rollback, and convert the sums for the API."""
 
 from typing import Any
 
@@ -15,38 +15,41 @@ Json = dict[str, Any]
 
 
 class Sums(Struct, rename="camel"):
-    """The results so far. What was lost has the amount (or number) and the number of members."""
+    """The results so far. Each loss has its amount (or number) and the number of members."""
 
     metrics: dict[str, int] = {}
     lost_metrics: dict[str, tuple[int, int]] = {}
     numbers: dict[str, int] = {}
     lost: dict[str, tuple[int, int]] = {}
-    stays: tuple[Stays, ...] = ()  # the first of them
+    stays: tuple[Stays, ...] = ()  # only the first ones
 
-    def add(self, done: RolledBack) -> None:
-        """Add the result for a member."""
-        metrics = sorted({*self.metrics, *done.metrics})
-        self.metrics = {metric: self.metrics.get(metric, 0) + done.metrics.get(metric, 0) for metric in metrics}
-        self.lost_metrics = {**self.lost_metrics, **_more(self.lost_metrics, done.lost_metrics)}
+    def add(self, result: RolledBack) -> None:
+        """Add a member's result."""
+        metrics = sorted({*self.metrics, *result.metrics})
+        self.metrics = {metric: self.metrics.get(metric, 0) + result.metrics.get(metric, 0) for metric in metrics}
+        self.lost_metrics = {**self.lost_metrics, **_more(self.lost_metrics, result.lost_metrics)}
         for name in ("transfers", "products", "coupons", "notifications", "completions"):
-            self.numbers[name] = self.numbers.get(name, 0) + getattr(done, name)
+            self.numbers[name] = self.numbers.get(name, 0) + getattr(result, name)
         for name in (name for rules in MECHANIC_RULES.values() for name in rules.undone_counts):
-            self.numbers[name] = self.numbers.get(name, 0) + done.numbers.get(name, 0)
-        self.lost = {**self.lost, **_more(self.lost, {"products": done.lost_products, "coupons": done.lost_coupons})}
-        self.stays = (*self.stays, *done.stays)[:STAYS_SHOWN]
+            self.numbers[name] = self.numbers.get(name, 0) + result.numbers.get(name, 0)
+        self.lost = {
+            **self.lost,
+            **_more(self.lost, {"products": result.lost_products, "coupons": result.lost_coupons}),
+        }
+        self.stays = (*self.stays, *result.stays)[:STAYS_SHOWN]
 
 
 def _more(before: dict[str, tuple[int, int]], new: dict[str, int]) -> dict[str, tuple[int, int]]:
-    found: dict[str, tuple[int, int]] = {}
+    sums: dict[str, tuple[int, int]] = {}
     for key, number in new.items():
         amount, members = before.get(key, (0, 0))
         if number:
-            found[key] = (amount + number, members + 1)
-    return found
+            sums[key] = (amount + number, members + 1)
+    return sums
 
 
 def sums_view(programme: Programme, sums: Sums) -> Json:
-    """Return what was undone and what could not be had back, as the API shows it."""
+    """Return what was undone and what could not be recovered, as the API shows it."""
     metrics = programme.compiled.metrics
 
     def amount(metric: str, scaled: int) -> int | float:

@@ -1,4 +1,4 @@
-"""The end of competitions: prizes are paid once, and draws use a seed whose hash was published before."""
+"""Settle competitions that have ended: pay each prize once, and draw winners with a seed whose hash was published before."""
 
 import secrets
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ Json = dict[str, Any]
 
 
 async def settle_competitions(pool: Pool, programmes: Programmes) -> int:
-    """Create missing seeds, and pay the prizes of finished competitions. Return how many were settled."""
+    """Create missing seeds, and pay the prizes of finished competitions. Return how many had ended."""
     async with pool.acquire() as connection:
         for row in await connection.fetch(_SQL.unopened):
             await open_draw(connection, row["org_id"], row["id"])
@@ -52,20 +52,20 @@ async def _settle(connection: Connection, programmes: Programmes, piece: Piece) 
     programme = await programmes.refresh(piece.org_id)
     competition = competition_of(programme.compiled, piece.document_id)
     if competition is not None:
-        await _give_prizes(connection, programme, competition)
+        await _pay_prizes(connection, programme, competition)
 
 
-async def _give_prizes(connection: Connection, programme: Programme, competition: Competition) -> None:
-    """Pay each winner's prize by an event whose id comes from the competition and the rank: it is paid once."""
+async def _pay_prizes(connection: Connection, programme: Programme, competition: Competition) -> None:
+    """Queue an event that pays each winner. Its id derives from competition and rank, so it is paid once."""
     org_id, competition_id = programme.compiled.org_id, competition.competition_id
     async with atomic(connection):
-        held = await connection.fetchrow(_SQL.lock_contest, org_id, competition_id)
-        if held is None or held["settled_at"] is not None:
+        contest = await connection.fetchrow(_SQL.lock_contest, org_id, competition_id)
+        if contest is None or contest["settled_at"] is not None:
             return
         last = max(prize.last for prize in competition.prizes)
         rows = await connection.fetch(_SQL.places, org_id, competition_id, last)
-        there = await hold(connection, [row["member_id"] for row in rows])
-        rows = [row for row in rows if row["member_id"] in there]
+        held = await hold(connection, [row["member_id"] for row in rows])
+        rows = [row for row in rows if row["member_id"] in held]
         winners: list[Json] = []
         for rank, row in enumerate(rows, start=1):
             band = competition.prize_for(rank)
@@ -94,7 +94,7 @@ async def _give_prizes(connection: Connection, programme: Programme, competition
 
 
 async def draw_winners(connection: Connection, programme: Programme, competition: Competition, winners: int) -> Json:
-    """Draw winners from the entries of a finished competition. It is drawn once: a repetition returns the same result.
+    """Draw winners from the entries of a finished competition. Winners are drawn once; later calls return the same result.
 
     Raise Conflict while entries can still arrive.
     """
@@ -104,17 +104,17 @@ async def draw_winners(connection: Connection, programme: Programme, competition
     org_id, competition_id = programme.compiled.org_id, competition.competition_id
     await open_draw(connection, org_id, competition_id)
     async with atomic(connection):
-        held = await connection.fetchrow(_SQL.lock_contest, org_id, competition_id)
-        assert held is not None
-        if held["settled_at"] is not None:
-            return msgspec.json.decode(held["result"])
+        contest = await connection.fetchrow(_SQL.lock_contest, org_id, competition_id)
+        assert contest is not None
+        if contest["settled_at"] is not None:
+            return msgspec.json.decode(contest["result"])
         rows = await connection.fetch(_SQL.tickets, org_id, competition_id)
         tickets = draw_order(
             Ticket(row["member_id"], row["user_id"], row["entries"])
             for row in rows
             if row["user_id"] not in competition.excluded
         )
-        result = _result(held["seed"], tickets, winners)
+        result = _result(contest["seed"], tickets, winners)
         await connection.execute(_SQL.settle_contest, org_id, competition_id, now, msgspec.json.encode(result).decode())
         return result
 

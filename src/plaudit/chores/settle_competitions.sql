@@ -1,14 +1,14 @@
 -- name: open_contest
--- Draw the seed of a competition, once.
+-- Store the seed of a competition, unless it has one.
 INSERT INTO competition_results (org_id, competition_id, seed, opened_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (org_id, competition_id) DO NOTHING;
 
 -- name: lock_contest
--- A competition's seed and result, held until the commit.
+-- A competition's seed and result, locked until the commit.
 SELECT seed, settled_at, result FROM competition_results WHERE org_id = $1 AND competition_id = $2 FOR UPDATE;
 
 -- name: settle_contest
--- The winners, in order; for good.
+-- Store the final result with the winners.
 UPDATE competition_results SET settled_at = $3, result = $4 WHERE org_id = $1 AND competition_id = $2;
 
 -- name: unopened
@@ -17,8 +17,8 @@ SELECT documents.org_id, id FROM documents LEFT JOIN competition_results ON comp
 WHERE (kind = 'competition' OR (kind = 'campaign' AND doc -> 'competition' <> 'null')) AND seed IS NULL LIMIT 100;
 
 -- name: ended
--- Rankings that are over, by their organisation's clock, and have prizes that nobody has got yet: competitions, and those
--- that are a part of a campaign. What happened before the end and waits to be decided comes first.
+-- Rankings that have ended by their organisation's clock and whose prizes are not paid yet: competitions, and those that
+-- are a part of a campaign. Events from before the end must be decided first.
 SELECT documents.org_id, id, version FROM documents JOIN orgs USING (org_id)
 LEFT JOIN competition_results ON competition_results.org_id = documents.org_id AND competition_id = id
 CROSS JOIN LATERAL (SELECT CASE kind WHEN 'campaign' THEN doc -> 'competition' ELSE doc END AS part) AS ranking
@@ -32,7 +32,7 @@ WHERE (kind = 'competition' OR (kind = 'campaign' AND doc -> 'competition' <> 'n
 LIMIT 100;
 
 -- name: places
--- The first places of a ranking: of equals, who got there first.
+-- The first places of a ranking. Ties: the member who reached the score first.
 SELECT member_id, user_id, score, reached_at FROM standings WHERE org_id = $1 AND competition_id = $2
 ORDER BY score DESC, reached_at, member_id LIMIT $3;
 

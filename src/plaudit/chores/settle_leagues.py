@@ -1,4 +1,4 @@
-"""Rounds of leagues: promotions, relegations and prizes at the end of each, one event per member."""
+"""Settle rounds of leagues: promotions, relegations and prizes at the end of each round, one event per member."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,13 +26,13 @@ CHORE = "settle_leagues"
 
 Json = dict[str, Any]
 
-PATIENCE_MINUTES = 10  # for what is due to members by the end of a round
-_ANY = "9999"  # after the names of all rounds
+PATIENCE_MINUTES = 10  # how long a round waits for members' timers that were due before its end
+_AFTER_ALL_ROUNDS = "9999"
 _OF_PLACE = ("scope", "rank", "score", "reached_at")
 
 
 async def settle_rounds(connection: Connection, programmes: Programmes, org_id: UUID | None = None) -> int:
-    """Settle the finished rounds of all leagues, or of an organisation's. Return their number."""
+    """Settle the finished rounds of all leagues, or of one organisation's leagues. Return their number."""
     settled = 0
     for *key, minutes in await connection.fetch(_SQL.leagues):
         piece = Piece(CHORE, "league", *key)
@@ -52,21 +52,21 @@ async def _settle_rounds_of(connection: Connection, programmes: Programmes, piec
 async def _settle(
     connection: Connection, programme: Programme, competition: Competition, league: League, late: timedelta
 ) -> int:
-    """Settle the finished rounds in order: a member's division depends on the round before."""
+    """Settle the finished rounds of a league in order, as a member's division depends on the previous round."""
     zone = programme.compiled.settings.time_zone
     at = programme.now() - late
     begins_at = first_instant(first_day(local_day(at, zone), league.period), zone)
-    present = period_key(at, league.period, zone)
-    before = period_key(begins_at - timedelta(seconds=1), league.period, zone)
+    current = period_key(at, league.period, zone)
+    previous = period_key(begins_at - timedelta(seconds=1), league.period, zone)
     key = programme.compiled.org_id, competition.competition_id
-    if await connection.fetchval(_SQL.round_settled, *key, before):
+    if await connection.fetchval(_SQL.round_settled, *key, previous):
         return 0
     patient = at < begins_at + timedelta(minutes=PATIENCE_MINUTES)
     if await connection.fetchval(_SQL.waits_before, programme.compiled.org_id, begins_at, patient):
         return 0
-    played = [row["round"] for row in await connection.fetch(_SQL.rounds_played, *key, present)]
+    played = [row["round"] for row in await connection.fetch(_SQL.rounds_played, *key, current)]
     settled = 0
-    for name in dict.fromkeys([*played, before]):
+    for name in dict.fromkeys([*played, previous]):
         if await connection.fetchval(
             _SQL.prizes_wait, programme.compiled.org_id, _key_of(competition.competition_id, "")
         ):
@@ -77,20 +77,20 @@ async def _settle(
 
 
 async def next_end(connection: Connection, programme: Programme) -> datetime | None:
-    """Return when a league's next round with scores can be settled, or None if no round is known to have any."""
+    """Return when the next round with scores can be settled, of all the organisation's leagues, or None if none has any."""
     org_id, zone, now = programme.compiled.org_id, programme.compiled.settings.time_zone, programme.now()
     due = await connection.fetchval(_SQL.next_due, org_id, now)
-    found: list[datetime] = []
-    for value, competition_id, _, minutes in await connection.fetch(_SQL.leagues):
+    ends: list[datetime] = []
+    for league_org_id, competition_id, _, minutes in await connection.fetch(_SQL.leagues):
         competition = competition_of(programme.compiled, competition_id)
-        if value != org_id or competition is None or competition.league is None:
+        if league_org_id != org_id or competition is None or competition.league is None:
             continue
-        played = await connection.fetch(_SQL.rounds_played, org_id, competition_id, _ANY)
+        played = await connection.fetch(_SQL.rounds_played, org_id, competition_id, _AFTER_ALL_ROUNDS)
         busy = now if played else due
         if busy is not None:
             late = timedelta(minutes=minutes)
-            found.append(next_period_at(busy - late, competition.league.period, zone) + late)
-    return min(found, default=None)
+            ends.append(next_period_at(busy - late, competition.league.period, zone) + late)
+    return min(ends, default=None)
 
 
 async def _settle_round(
@@ -99,14 +99,11 @@ async def _settle_round(
     org_id, competition_id = programme.compiled.org_id, competition.competition_id
     async with atomic(connection):
         rows = await connection.fetch(_SQL.places_of_round, org_id, competition_id, name)
-        there = await hold(connection, [row["member_id"] for row in rows])
-        moved = [
-            one
-            for row in rows
-            if row["member_id"] in there and (one := outcome_of_place(competition, league, dict(row))) is not None
-        ]
-        kept = [row for row in rows if row["member_id"] in there and row["rank"] <= PLACES_KEPT]
-        places = [{"userId": row["user_id"], **{name: row[name] for name in _OF_PLACE}} for row in kept]
+        held = await hold(connection, [row["member_id"] for row in rows])
+        outcomes = (outcome_of_place(competition, league, dict(row)) for row in rows if row["member_id"] in held)
+        moved = [outcome for outcome in outcomes if outcome is not None]
+        top = [row for row in rows if row["member_id"] in held and row["rank"] <= PLACES_KEPT]
+        places = [{"userId": row["user_id"], **{name: row[name] for name in _OF_PLACE}} for row in top]
         members = {row["scope"]: row["members"] for row in rows}
         result = msgspec.json.encode({"moved": moved, "places": places, "members": members}).decode()
         if await connection.fetchval(_SQL.settle_round, org_id, competition_id, name, programme.now(), result):
@@ -132,5 +129,5 @@ def _arrival(programme: Programme, competition_id: str, name: str, row: Json) ->
 
 
 def _key_of(competition_id: str, of_round: str) -> str:
-    """Return the prefix of the keys of a league's prizes."""
+    """Return the key of a league's prize, or with an empty `of_round` the prefix of all of them."""
     return f"round:{competition_id}:{of_round}"

@@ -1,5 +1,5 @@
 -- name: leagues
--- Leagues, with how long after a round it is settled: competitions, and those that are a part of a campaign.
+-- Leagues, with the minutes after the end of a round when it is settled: competitions, and those in a campaign.
 SELECT org_id, id, version, (part ->> 'settleAfterMinutes')::int AS minutes FROM documents
 CROSS JOIN LATERAL (SELECT CASE kind WHEN 'campaign' THEN doc -> 'competition' ELSE doc END AS part) AS ranking
 WHERE (kind = 'competition' OR (kind = 'campaign' AND doc -> 'competition' <> 'null'))
@@ -10,14 +10,14 @@ WHERE (kind = 'competition' OR (kind = 'campaign' AND doc -> 'competition' <> 'n
 SELECT EXISTS (SELECT FROM league_rounds WHERE org_id = $1 AND competition_id = $2 AND round = $3);
 
 -- name: rounds_played
--- The rounds before one that somebody scored in and that are not settled.
+-- The unsettled rounds before $3 in which a member has scored.
 SELECT DISTINCT played.round FROM standings, LATERAL (VALUES (round), (previous_round)) AS played (round)
 WHERE org_id = $1 AND competition_id = $2 AND played.round <> '' AND played.round < $3
     AND NOT EXISTS (SELECT FROM league_rounds AS r WHERE r.org_id = $1 AND r.competition_id = $2 AND r.round = played.round)
 ORDER BY played.round;
 
 -- name: places_of_round
--- The places of a round in each division: of equals, who got there first; and how many there are in it.
+-- The places of a round in each division, with the division's number of members. Ties: the first to reach the score.
 SELECT member_id, user_id, scope, score, reached_at, rank() OVER places AS rank, count(*) OVER (PARTITION BY scope) AS members FROM (
     SELECT member_id, user_id, scope, score, reached_at FROM standings
     WHERE org_id = $1 AND competition_id = $2 AND round = $3
@@ -26,19 +26,19 @@ SELECT member_id, user_id, scope, score, reached_at, rank() OVER places AS rank,
 ) AS played WINDOW places AS (PARTITION BY scope ORDER BY score DESC, reached_at, member_id);
 
 -- name: settle_round
--- Who moved or won in a round; once.
+-- Store the result of a round, once.
 INSERT INTO league_rounds (org_id, competition_id, round, settled_at, result) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (org_id, competition_id, round) DO NOTHING RETURNING round;
 
 -- name: waits_before
--- Whether anything that happened before an instant waits to be decided, or (if $3) has fallen due by then and not been seen to.
+-- Whether an event from before $2 is not decided yet, or (if $3) a timer that was due before $2 has not run.
 SELECT EXISTS (SELECT FROM inbox WHERE org_id = $1 AND occurred_at < $2)
     OR ($3 AND EXISTS (SELECT FROM members WHERE org_id = $1 AND due_at < $2));
 
 -- name: prizes_wait
--- Whether somebody who has moved or won in an earlier round of a league has not been told yet.
+-- Whether the prize or move of an earlier round of a league is not decided yet for some member.
 SELECT EXISTS (SELECT FROM inbox WHERE org_id = $1 AND kind = 'prize' AND starts_with(event_key, $2));
 
 -- name: next_due
--- When something falls due next to a member of an organisation, after an instant: what waits longer does so for a reason.
+-- The next time after $2 when a timer of an organisation's members is due. Timers overdue before $2 wait for a reason.
 SELECT min(due_at) FROM members WHERE org_id = $1 AND due_at > $2;

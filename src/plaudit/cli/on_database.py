@@ -132,7 +132,7 @@ def _job_id(name: str) -> UUID | None:
 async def _run_import(pool: "Pool", programmes: "Programmes", job: "Job", file: Path, on_progress: OnProgress) -> None:
     """Import a file, updating the job."""
     from plaudit.engine.inbox import Inbox
-    from plaudit.imports.event_files import take_events
+    from plaudit.imports.event_files import import_events
     from plaudit.imports.reader import is_csv_name
     from plaudit.imports.runner import run_job
 
@@ -144,7 +144,7 @@ async def _run_import(pool: "Pool", programmes: "Programmes", job: "Job", file: 
                 yield part
 
         if job.kind == "events":
-            progress = take_events(pool, programmes, Inbox(pool), job, parts(), is_csv=is_csv)
+            progress = import_events(pool, programmes, Inbox(pool), job, parts(), is_csv=is_csv)
         else:
             progress = run_job(pool, programmes, job, parts(), is_csv=is_csv)
         async for _ in progress:

@@ -1,4 +1,4 @@
-"""Import a part of a file: some lines become events in one transaction. A faulty line does not affect the others."""
+"""Import a batch of lines as events, in one transaction. An invalid line does not affect the others."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from plaudit.engine.arrival import Arrival, Payload, arrival_from_client
 from plaudit.engine.process import process
 from plaudit.errors import FieldError, Invalid, PlauditError, invalid_fields
 from plaudit.guard import known
-from plaudit.reads.identities import members_there
+from plaudit.reads.identities import existing_members
 from plaudit.storage import code_pools
 from plaudit.storage.postgres import Connection, Pool, atomic, with_retries
 from plaudit.storage.programmes import Programme
@@ -34,11 +34,11 @@ _SQL = queries_beside(__file__)
 CODE_MAX = 128
 
 Errors = list[tuple[int, PlauditError]]
-ImportedLine = tuple[int, Arrival, ImportOrder]  # the number of a line, its event, what the member brings
+ImportedLine = tuple[int, Arrival, ImportOrder]  # the line's number, its event, and the member's data to import
 
 
 class ImportBatch(Struct, frozen=True):
-    """Lines of a chunk. Parts processed in parallel have no bucket in common, so none waits for another."""
+    """Some lines of a chunk. Batches that run in parallel have no bucket in common, so none waits for another."""
 
     org_id: UUID
     kind: str  # members, update or codes
@@ -46,7 +46,7 @@ class ImportBatch(Struct, frozen=True):
 
 
 class BatchResult(Struct):
-    """The result of a part. `given` and `booked` are sums by metric, in smallest units; `errors` are by line."""
+    """The result of a batch. `given` and `booked` are sums by metric, in smallest units; `errors` have line numbers."""
 
     accepted: int = 0
     unchanged: int = 0
@@ -55,25 +55,25 @@ class BatchResult(Struct):
     errors: Errors = field(default_factory=list[tuple[int, PlauditError]])
 
 
-async def import_batch(pool: Pool, programme: Programme, part: ImportBatch) -> BatchResult:
-    """Import the lines of a part. Raise the database's errors: then nothing was written."""
-    lines = [line.read() for line in part.lines]
+async def import_batch(pool: Pool, programme: Programme, batch: ImportBatch) -> BatchResult:
+    """Import the lines of a batch. Raise the database's errors; in that case nothing was written."""
+    lines = [line.read() for line in batch.lines]
     errors: Errors = [(line.number, line.error) for line in lines if line.error is not None]
-    good = [line for line in lines if line.error is None]
+    valid = [line for line in lines if line.error is None]
     members: dict[UUID, ImportedLine] = {}
-    if part.kind == "members":
-        members, more = _members_in(programme, good)
-        errors += more
+    if batch.kind == "members":
+        members, invalid = _members_in(programme, valid)
+        errors += invalid
     async with pool.acquire() as connection:
 
         async def attempt() -> BatchResult:
-            done = BatchResult(errors=list(errors))
+            result = BatchResult(errors=list(errors))
             async with atomic(connection):
-                if part.kind == "members":
-                    await _import_members(connection, programme, members, done)
+                if batch.kind == "members":
+                    await _import_members(connection, programme, members, result)
                 else:
-                    await _BY_LINES[part.kind](connection, programme, good, done)
-            return done
+                    await _BY_LINES[batch.kind](connection, programme, valid, result)
+            return result
 
         return await with_retries(attempt)
 
@@ -82,16 +82,16 @@ async def import_batch(pool: Pool, programme: Programme, part: ImportBatch) -> B
 
 
 def _members_in(programme: Programme, lines: Sequence[InputLine]) -> tuple[dict[UUID, ImportedLine], Errors]:
-    """Return the members of some lines, by the ids of their events, and the errors of the other lines."""
+    """Return the members of these lines by the ids of their events, and the errors of invalid lines."""
     errors: Errors = []
     arrivals: dict[UUID, ImportedLine] = {}
     at, now = clock.now(), programme.now()
     for line in lines:
         try:
-            user_id, brought = read_member(line.value, programme.profiles, programme.compiled.metrics)
-            # The key makes it count once: the same member, imported again as before, changes nothing.
+            user_id, order = read_member(line.value, programme.profiles, programme.compiled.metrics)
+            # The key makes the event count once: importing the same member with the same values again changes nothing.
             arrival = _arrival(
-                programme, user_id, IMPORT, "member.imported", data_of(brought), now, at, f"import:{user_id}"[:128]
+                programme, user_id, IMPORT, "member.imported", data_of(order), now, at, f"import:{user_id}"[:128]
             )
         except PlauditError as error:
             errors.append((line.number, error))
@@ -100,81 +100,83 @@ def _members_in(programme: Programme, lines: Sequence[InputLine]) -> tuple[dict[
             message = f"This user already appears in line {arrivals[arrival.event_id][0]}"
             errors.append((line.number, Invalid(message, code="twice")))
             continue
-        arrivals[arrival.event_id] = (line.number, arrival, brought)
+        arrivals[arrival.event_id] = (line.number, arrival, order)
     return arrivals, errors
 
 
 async def _import_members(
-    connection: Connection, programme: Programme, members: Mapping[UUID, ImportedLine], into: BatchResult
+    connection: Connection, programme: Programme, members: Mapping[UUID, ImportedLine], result: BatchResult
 ) -> None:
     arrivals = dict(members)
-    into.errors += await _take_codes(connection, programme, arrivals)
-    processed = await _processed(connection, programme, arrivals, into.errors)
-    again = [id_ for id_, state in processed.items() if state == "duplicate"]
-    differ = await inbox.mismatched(connection, (arrivals[id_][1] for id_ in again))
+    result.errors += await _take_codes(connection, programme, arrivals)
+    processed = await _processed(connection, programme, arrivals, result.errors)
+    duplicates = [id_ for id_, state in processed.items() if state == "duplicate"]
+    differ = await inbox.mismatched(connection, (arrivals[id_][1] for id_ in duplicates))
     for event_id in differ:
-        number, _, _ = arrivals[event_id]
-        into.errors.append((number, Invalid("This user was already imported with different values", code="changed")))
-    into.unchanged += len(again) - len(differ)
-    into.accepted += len(processed) - len(again)
+        line_number, _, _ = arrivals[event_id]
+        error = Invalid("This user was already imported with different values", code="changed")
+        result.errors.append((line_number, error))
+    result.unchanged += len(duplicates) - len(differ)
+    result.accepted += len(processed) - len(duplicates)
     counted = [event_id for event_id in processed if arrivals[event_id][2].lots and event_id not in differ]
     for event_id in counted:
         for metric, value in arrivals[event_id][2].lots.items():
-            into.given[metric] += sum(lot.amount for lot in value)
+            result.given[metric] += sum(lot.amount for lot in value)
     if counted:
         for row in await connection.fetch(_SQL.booked, counted):
-            into.booked[row["metric"]] += int(row["amount"])
+            result.booked[row["metric"]] += int(row["amount"])
 
 
 async def _take_codes(connection: Connection, programme: Programme, arrivals: dict[UUID, ImportedLine]) -> Errors:
     """Issue the imported codes to their members. Leave out members whose code belongs to another member."""
     rows = [
         (*key, arrival.bucket, arrival.member_id, coupon_id, arrival.received_at)
-        for _, arrival, brought in arrivals.values()
-        if brought.codes
-        for *key, coupon_id in _codes_of(programme, arrival, brought)
+        for _, arrival, order in arrivals.values()
+        if order.codes
+        for *key, coupon_id in _codes_of(programme, arrival, order)
     ]
     if not rows:
         return []
-    first = {row[:3]: row for row in reversed(rows)}  # of two who bring one code, the first has it
+    first = {row[:3]: row for row in reversed(rows)}  # if two lines have the same code, the first line's member gets it
     columns = [list(column) for column in zip(*first.values(), strict=True)]
     await connection.execute(_SQL.take_codes, *columns)
-    mine = {row["coupon_id"] for row in await connection.fetch(_SQL.codes_taken, *columns[:3], columns[5])}
+    issued = {row["coupon_id"] for row in await connection.fetch(_SQL.codes_taken, *columns[:3], columns[5])}
     errors: Errors = []
-    for event_id, (number, arrival, brought) in list(arrivals.items()):
-        others = [code for _, _, code, *_, coupon_id in _codes_of(programme, arrival, brought) if coupon_id not in mine]
+    for event_id, (line_number, arrival, order) in list(arrivals.items()):
+        codes = _codes_of(programme, arrival, order)
+        others = [code for _, _, code, *_, coupon_id in codes if coupon_id not in issued]
         if others:
             message = f"include one that belongs to another member: {others[0]}"
-            errors.append((number, invalid_fields([FieldError("codes", message)])))
+            errors.append((line_number, invalid_fields([FieldError("codes", message)])))
             del arrivals[event_id]
-            await _release_codes(connection, programme, arrival, brought)
+            await _release_codes(connection, programme, arrival, order)
     return errors
 
 
-def _codes_of(programme: Programme, arrival: Arrival, brought: ImportOrder) -> list[tuple[UUID, str, str, UUID]]:
-    """Return a member's codes: organisation, pool, code, and the coupon that each becomes."""
+def _codes_of(programme: Programme, arrival: Arrival, order: ImportOrder) -> list[tuple[UUID, str, str, UUID]]:
+    """Return a member's imported codes: organisation, pool, code, and the id of the coupon it becomes."""
     return [
         (programme.compiled.org_id, code.pool_id, code.code, coupon_id_of(arrival.event_id, code))
-        for code in brought.codes
+        for code in order.codes
         if code.pool_id in programme.compiled.pools
     ]
 
 
-async def _release_codes(connection: Connection, programme: Programme, arrival: Arrival, brought: ImportOrder) -> None:
-    rows = _codes_of(programme, arrival, brought)
+async def _release_codes(connection: Connection, programme: Programme, arrival: Arrival, order: ImportOrder) -> None:
+    rows = _codes_of(programme, arrival, order)
     if rows:
-        await connection.execute(_SQL.give_back, *(list(column) for column in zip(*rows, strict=True)))
+        await connection.execute(_SQL.release_codes, *(list(column) for column in zip(*rows, strict=True)))
 
 
 async def _processed(
-    connection: Connection, programme: Programme, taken: Mapping[UUID, ImportedLine], errors: Errors
+    connection: Connection, programme: Programme, lines: Mapping[UUID, ImportedLine], errors: Errors
 ) -> dict[UUID, str]:
-    """Decide and write the events. Return their results. Those that cannot be written are found by halving."""
-    found: dict[UUID, str] = {}
-    stopped = {event_id: known.all[event_id] for event_id in taken if event_id in known.all} if known.all else {}
+    """Decide and commit the events, and return their states. Find events that cannot be stored by halving the batch."""
+    states: dict[UUID, str] = {}
+    stopped = {event_id: known.all[event_id] for event_id in lines if event_id in known.all} if known.all else {}
     for event_id, suspect in stopped.items():
-        errors.append((taken[event_id][0], Invalid(f"The line is not retried: {suspect.reason}", code="refused")))
-    rest = [arrival for _, arrival, _ in taken.values() if arrival.event_id not in stopped]
+        errors.append((lines[event_id][0], Invalid(f"The line is not retried: {suspect.reason}", code="refused")))
+    rest = [arrival for _, arrival, _ in lines.values() if arrival.event_id not in stopped]
     todo = [rest] if rest else []
     while todo:
         batch = todo.pop()
@@ -182,10 +184,8 @@ async def _processed(
             async with atomic(connection):
                 alone = len(batch) == 1
                 programmes = {programme.compiled.org_id: programme.compiled}
-                done = await process(connection, programmes, batch, clock.now(), with_decisions=alone)
-                refused = [
-                    processed_event for processed_event in done if processed_event.state in ("rejected", "failed")
-                ]
+                processed = await process(connection, programmes, batch, clock.now(), with_decisions=alone)
+                refused = [event for event in processed if event.state in ("rejected", "failed")]
                 if refused and not alone:
                     raise _RefusedError
                 if refused:
@@ -196,26 +196,22 @@ async def _processed(
         except (_RefusedError, asyncpg.UniqueViolationError) as problem:
             if len(batch) > 1:
                 middle = len(batch) // 2
-                todo += [batch[middle:], batch[:middle]]  # the first lines first
+                todo += [batch[middle:], batch[:middle]]  # the first half is popped first
                 continue
-            why = (
+            reason = (
                 "Another user already has a unique field of this one"
                 if isinstance(problem, asyncpg.UniqueViolationError)
                 else str(problem)
             )
-            number, arrival, brought = taken[batch[0].event_id]
-            await _release_codes(connection, programme, arrival, brought)
-            errors.append((number, Invalid(why, code="refused")))
+            line_number, arrival, order = lines[batch[0].event_id]
+            await _release_codes(connection, programme, arrival, order)
+            errors.append((line_number, Invalid(reason, code="refused")))
         else:
-            found |= {
-                processed_event.arrival.event_id: processed_event.state
-                for processed_event in done
-                if processed_event.arrival.event_id in taken
-            }
-    return found
+            states |= {event.arrival.event_id: event.state for event in processed if event.arrival.event_id in lines}
+    return states
 
 
-_NAMED = UUID(int=0)  # a key makes an id of its own
+_DERIVED_FROM_KEY = UUID(int=0)  # stands for the id that follows from the key
 
 
 class _RefusedError(Exception):
@@ -227,20 +223,20 @@ def _arrival(
 ) -> Arrival:
     return arrival_from_client(
         org_id=programme.compiled.org_id, user_id=user_id, kind=kind, trigger=trigger, occurred_at=now,
-        received_at=at, payload=Payload(data), source=FILE, event_id=_NAMED if key else clock.new_uuid7(), event_key=key,
+        received_at=at, payload=Payload(data), source=FILE, event_id=_DERIVED_FROM_KEY if key else clock.new_uuid7(), event_key=key,
     )  # fmt: skip
 
 
 async def _update_members(
-    connection: Connection, programme: Programme, lines: Sequence[InputLine], into: BatchResult
+    connection: Connection, programme: Programme, lines: Sequence[InputLine], result: BatchResult
 ) -> None:
-    """Set fields of existing members; the others stay as they are."""
-    errors = into.errors
-    numbers: dict[UUID, ImportedLine] = {}
+    """Update the given fields of existing members; other fields stay as they are."""
+    errors = result.errors
+    updates: dict[UUID, ImportedLine] = {}
     at, now = clock.now(), programme.now()
     users = [id_text(line.fields.get("userId")) for line in lines]
-    named = [user_id for user_id in users if isinstance(user_id, str)]
-    existing = await members_there(connection, programme.compiled.org_id, named)
+    user_ids = [user_id for user_id in users if isinstance(user_id, str)]
+    existing = await existing_members(connection, programme.compiled.org_id, user_ids)
     for line, user_id in zip(lines, users, strict=True):
         if not isinstance(user_id, str) or user_id not in existing:
             message = (
@@ -248,24 +244,24 @@ async def _update_members(
             )
             errors.append((line.number, invalid_fields([FieldError("userId", message)])))
             continue
-        found, wrong = validate_update(programme.profiles, line.fields, new=False)
+        profile, wrong = validate_update(programme.profiles, line.fields, new=False)
         if wrong:
             errors.append((line.number, invalid_fields(wrong)))
             continue
-        data = {"attributes": found.attributes, "identities": found.names}
+        data = {"attributes": profile.attributes, "identities": profile.names}
         arrival = _arrival(programme, user_id, PROFILE, "profile.set", data, now, at, None)
-        numbers[arrival.event_id] = (line.number, arrival, ImportOrder())
-    into.accepted += len(await _processed(connection, programme, numbers, errors))
+        updates[arrival.event_id] = (line.number, arrival, ImportOrder())
+    result.accepted += len(await _processed(connection, programme, updates, errors))
 
 
 # ---------------------------------------------------------------------------------------------------------- codes
 
 
 async def _import_codes(
-    connection: Connection, programme: Programme, lines: Sequence[InputLine], into: BatchResult
+    connection: Connection, programme: Programme, lines: Sequence[InputLine], result: BatchResult
 ) -> None:
     """Add codes to pools (`poolId`, `code`). Codes that a pool already has change nothing."""
-    errors = into.errors
+    errors = result.errors
     by_pool: dict[str, list[str]] = {}
     for line in lines:
         pool_id, code = line.fields.get("poolId"), line.fields.get("code")
@@ -277,10 +273,10 @@ async def _import_codes(
             )
         else:
             by_pool.setdefault(str(pool_id), []).append(code)
-    for pool_id, item in sorted(by_pool.items()):
-        new = await code_pools.add(connection, programme.compiled.org_id, pool_id, item)
-        into.accepted += new
-        into.unchanged += len(item) - new
+    for pool_id, codes in sorted(by_pool.items()):
+        new = await code_pools.add(connection, programme.compiled.org_id, pool_id, codes)
+        result.accepted += new
+        result.unchanged += len(codes) - new
 
 
 _BY_LINES = {"update": _update_members, "codes": _import_codes}

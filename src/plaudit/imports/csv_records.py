@@ -1,7 +1,7 @@
-"""CSV records (RFC 4180) from numbered lines: which separator is used, and where each record begins.
+"""Split numbered lines into CSV records (RFC 4180), and detect the separator.
 
-A quote that is never closed would join all following lines into one record. So an invalid record of several lines only
-costs its first line: reading resumes with the next one, and every line is either imported or refused.
+A quote that is never closed would join all following lines into one record. So if a record of several lines is invalid,
+only its first line is refused, and reading resumes with the next line. Every line is either imported or refused.
 """
 
 import csv
@@ -14,11 +14,10 @@ from plaudit.errors import Invalid, PlauditError
 from .file_lines import EXPORTED_LINE_BYTES_MAX, LINE_BYTES_MAX, TextLine
 
 RECORD_BYTES_MAX = LINE_BYTES_MAX
-RECORD_LINES_MAX = 10_000  # what an open quote holds back is read at one go
+RECORD_LINES_MAX = 10_000  # a record of an open quote is read in one go
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-csv.field_size_limit(
-    4 * EXPORTED_LINE_BYTES_MAX
-)  # of the process; the bound is ours, and the part that exceeds it may be large
+# The limit is for the whole process. It is above our own bound, which is checked only after a field has been read.
+csv.field_size_limit(4 * EXPORTED_LINE_BYTES_MAX)
 
 
 class CsvRecord(Struct, frozen=True):
@@ -30,14 +29,14 @@ class CsvRecord(Struct, frozen=True):
 
 
 def bad_csv(sentence: str) -> Invalid:
-    """Return the error of a line, or of a file, that is not CSV."""
+    """Return the error of a line or file that is not CSV."""
     return Invalid(sentence, code="bad_csv")
 
 
 def delimiter_of(header: str, is_known: Callable[[str], bool]) -> str:
-    """Return what separates the cells of a file, by its header. Raises Invalid when several characters could.
+    """Return a file's separator, judging by its header. Raise Invalid if several characters are equally likely.
 
-    It is what makes the most columns with known names, and among those the most columns.
+    The separator is the character that yields the most columns with known names, then the most columns.
     """
     scores: dict[str, tuple[int, int]] = {}
     for delimiter in DELIMITERS:
@@ -47,59 +46,60 @@ def delimiter_of(header: str, is_known: Callable[[str], bool]) -> str:
             continue
         scores[delimiter] = (sum(is_known(cell.strip()) for cell in cells), len(cells))
     best = max(scores.values(), default=(0, 1))
-    found = [delimiter for delimiter, score in scores.items() if score == best]
-    if best[1] > 1 and len(found) > 1:
-        names = " or ".join(DELIMITERS[name] for name in found)
+    candidates = [delimiter for delimiter, score in scores.items() if score == best]
+    if best[1] > 1 and len(candidates) > 1:
+        names = " or ".join(DELIMITERS[name] for name in candidates)
         raise Invalid(f"The header could be separated by {names} (got {header[:64]!r})", code="bad_header")
-    return found[0] if found and best[1] > 1 else ","
+    return candidates[0] if candidates and best[1] > 1 else ","
 
 
 class CsvReader:
-    """A reader of records from lines as they arrive. `take` keeps incomplete records."""
+    """A reader of records from lines as they arrive. It keeps the lines of an incomplete record."""
 
     def __init__(self, delimiter: str, width: int, first: int) -> None:
         """Read records of `width` cells, from line number `first` on."""
         self._delimiter = delimiter
         self._width = width
-        self._first = first  # the number of the first line that is kept
-        self._kept: list[TextLine] = []
-        self._bytes = 0  # that are kept
-        self._wanted = 0  # bytes, before an open record is read again: twice as many each time, not line by line
+        self._first = first  # the number of the first pending line
+        self._pending: list[TextLine] = []
+        self._bytes = 0  # of the pending lines
+        # Read an open record again only at this size, which doubles each time: reading it with each line takes too long.
+        self._read_again_bytes = 0
 
     def take(self, lines: Sequence[TextLine], *, final: bool) -> list[CsvRecord]:
-        """Return the records that are complete with these lines; with `final`, those that are broken off too."""
-        self._kept += lines
+        """Return the records that these lines complete. With `final`, also return an incomplete record as an error."""
+        self._pending += lines
         self._bytes += _size(lines)
         records: list[CsvRecord] = []
-        if self._bytes < self._wanted and not final:
+        if self._bytes < self._read_again_bytes and not final:
             return records
-        start = self._wanted = 0
-        while start < len(self._kept):
+        start = self._read_again_bytes = 0
+        while start < len(self._pending):
             start, problem = self._read_from(start, records)
             if problem is None:
                 continue
-            if problem == _OPEN and not final and not _is_too_large(open_lines := self._kept[start:]):
-                self._wanted = min(2 * _size(open_lines), RECORD_BYTES_MAX + 1)
+            if problem == _OPEN and not final and not _is_too_large(open_lines := self._pending[start:]):
+                self._read_again_bytes = min(2 * _size(open_lines), RECORD_BYTES_MAX + 1)
                 break
             records.append(CsvRecord(self._first + start, [], bad_csv(_UNCLOSED if problem == _OPEN else problem)))
             start += 1
-        self._bytes -= _size(self._kept[:start])
-        del self._kept[:start]
+        self._bytes -= _size(self._pending[:start])
+        del self._pending[:start]
         self._first += start
         return records
 
     def _read_from(self, start: int, records: list[CsvRecord]) -> tuple[int, str | None]:
-        """Read on from a line. Return the first unread line and the error, if any."""
-        unread: list[str] = []  # what is wrong with the line at which the text ended
+        """Read records from a line on. Return the index of the first unread line, and the error if any."""
+        unread: list[str] = []  # the reason why reading ended at this line
 
         def texts() -> Iterator[str]:
-            for place in range(start, len(self._kept)):
-                line = self._kept[place]
+            for index in range(start, len(self._pending)):
+                line = self._pending[index]
                 if line is None:
                     unread.append(f"The line has more than {LINE_BYTES_MAX:,} bytes")
                     return
                 try:
-                    yield line.decode() + "\n"  # which a quoted cell keeps
+                    yield line.decode() + "\n"  # a quoted cell keeps its line breaks
                 except UnicodeDecodeError as error:
                     unread.append(f"The line is not UTF-8 (byte {error.object[error.start]:#04x})")
                     return
@@ -112,7 +112,7 @@ class CsvReader:
                 if reader.line_num - used > 1 and (
                     len(cells) < self._width
                     or any(cells[self._width :])
-                    or _is_too_large(self._kept[start + used : start + reader.line_num])
+                    or _is_too_large(self._pending[start + used : start + reader.line_num])
                 ):
                     return start + used, _UNCLOSED
                 records.append(CsvRecord(self._first + start + used, cells))
@@ -134,4 +134,4 @@ def _size(lines: Sequence[TextLine]) -> int:
 
 
 _UNCLOSED = "The line has a quote that is not closed"
-_OPEN = "the lines end within a cell"  # more may follow
+_OPEN = "the lines end within a cell"  # the rest may follow

@@ -1,4 +1,4 @@
-"""Files of actions, stored chunk by chunk. A line without an id is identified by its number, so it counts once."""
+"""Import files of actions, chunk by chunk. A line without an id gets one from its line number, so it counts once."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 
@@ -14,19 +14,19 @@ from plaudit.storage.programmes import Programmes
 from .reader import InputLine, Records
 from .runner import columns_of
 
-EVENTS_AT_ONCE = 1_000
+CHUNK_EVENTS = 1_000
 
 
-async def take_events(
+async def import_events(
     pool: Pool, programmes: Programmes, inbox: Inbox, job: Job, parts: AsyncIterable[bytes], *, is_csv: bool,
     correlation_id: str = "",
 ) -> AsyncGenerator[Job]:  # fmt: skip
-    """Import a stream of actions. Yield the job after each chunk, whose actions are durable then."""
+    """Import a stream of actions. Yield the job after each chunk has been stored durably."""
     programme = await programmes.current(to_driver_uuid(job.org_id))
     records = Records(parts, columns_of(job.kind, programme) if is_csv else None)
 
-    async def take(chunk: Sequence[InputLine]) -> None:
-        items = [line.error or parse_action(_named(job, line)) for line in chunk]
+    async def import_chunk(chunk: Sequence[InputLine]) -> None:
+        items = [line.error or parse_action(_with_event_id(job, line)) for line in chunk]
         errors: list[tuple[int, PlauditError]] = []
         programme = await programmes.current(to_driver_uuid(job.org_id))
         results = await accept_actions(
@@ -46,12 +46,12 @@ async def take_events(
     try:
         async for line in records.after(job.lines):
             chunk.append(line.read())
-            if len(chunk) == EVENTS_AT_ONCE:
-                await take(chunk)
+            if len(chunk) == CHUNK_EVENTS:
+                await import_chunk(chunk)
                 chunk = []
                 yield job
         if chunk:
-            await take(chunk)
+            await import_chunk(chunk)
         jobs.check_counts(job, records.count)
     except Exception as error:
         await jobs.fail(pool, job, error)
@@ -60,5 +60,5 @@ async def take_events(
     yield job
 
 
-def _named(job: Job, line: InputLine) -> object:
+def _with_event_id(job: Job, line: InputLine) -> object:
     return {"eventId": f"job_{job.job_id}:{line.number}", **line.fields} if line.fields else line.value

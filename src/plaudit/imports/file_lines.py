@@ -1,9 +1,9 @@
-"""The lines of a file that is streamed in, in constant memory: encodings, byte order marks and line ends made alike.
+"""Split a streamed file into lines of UTF-8, in constant memory, whatever its encoding and line ends.
 
     bytes ──encoding──► UTF-8 ──line ends──► lines
 
-UTF-8 passes through as it is. UTF-16 is recognised by its byte order mark, as spreadsheets write it. A file that is no
-text at all (a workbook, an archive) is refused before anything of it is taken in.
+UTF-8 is not converted. UTF-16 is recognised by its byte order mark, which spreadsheets write. A file that is not text
+(a workbook, an archive) is refused before any of it is imported.
 """
 
 import codecs
@@ -12,8 +12,8 @@ from collections.abc import AsyncGenerator, AsyncIterable
 from plaudit.errors import Invalid
 
 LINE_BYTES_MAX = 1 << 20
-EXPORTED_LINE_BYTES_MAX = 16 << 20  # of an export: a line has all that was within the bounds when it came
-_HEAD_BYTES = 4  # as many as the longest mark has
+EXPORTED_LINE_BYTES_MAX = 16 << 20  # of an export: one line has all data of a member, which arrived in many requests
+_HEAD_BYTES = 4  # the length of the longest mark
 _NO_TEXT = {
     b"PK\x03\x04": "is an Excel workbook or an archive",
     b"\xd0\xcf\x11\xe0": "is an Excel workbook",
@@ -29,18 +29,18 @@ class _Encoding:
     """A decoder of a file's parts to UTF-8 without a byte order mark."""
 
     def __init__(self) -> None:
-        self._head: bytes | None = b""  # what came before the encoding was known
+        self._head: bytes | None = b""  # the bytes received before the encoding is known
         self._utf16: codecs.IncrementalDecoder | None = None
 
     def text_of(self, part: bytes, *, final: bool = False) -> bytes:
-        """Return the next bytes as UTF-8. Raises Invalid for a file that is no text."""
+        """Return the next bytes as UTF-8. Raise Invalid for a file that is not text."""
         if self._head is not None:
             part = self._head + part
             if len(part) < _HEAD_BYTES and not final:
                 self._head = part
                 return b""
             self._head = None
-            part = self._begun(part)
+            part = self._start(part)
         if self._utf16 is None:
             return part
         try:
@@ -48,28 +48,28 @@ class _Encoding:
         except UnicodeError:
             raise Invalid("The file begins as UTF-16 but is not; save it as UTF-8", code="bad_encoding") from None
 
-    def _begun(self, start: bytes) -> bytes:
-        for mark, what in _NO_TEXT.items():
+    def _start(self, start: bytes) -> bytes:
+        for mark, reason in _NO_TEXT.items():
             if start.startswith(mark):
-                raise Invalid(f"The file {what}; save it as CSV or NDJSON in UTF-8", code="bad_encoding")
+                raise Invalid(f"The file {reason}; save it as CSV or NDJSON in UTF-8", code="bad_encoding")
         if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             self._utf16 = codecs.getincrementaldecoder("utf-16")()
         return start.removeprefix(codecs.BOM_UTF8)
 
 
 def without_mark(raw: bytes) -> bytes:
-    """Return a whole body as UTF-8 without a byte order mark. Raises Invalid for one that is no text."""
+    """Return a whole body as UTF-8 without a byte order mark. Raise Invalid if it is not text."""
     return _Encoding().text_of(raw, final=True)
 
 
 async def lines_of(parts: AsyncIterable[bytes], line_bytes_max: int = LINE_BYTES_MAX) -> AsyncGenerator[list[TextLine]]:
-    """Yield the lines of a stream, several at a time, in UTF-8 and without their ends.
+    """Yield lists of a stream's lines, in UTF-8 and without their line ends.
 
     Lines end with a line feed, with or without a carriage return; in a file without line feeds, with a carriage return.
-    A line longer than `line_bytes_max` is passed on as None.
+    A line longer than `line_bytes_max` is yielded as None.
     """
     encoding = _Encoding()
-    rest, skipping = b"", False  # the line that has begun; whether it is too long already
+    rest, skipping = b"", False  # the incomplete last line; whether it is already too long
     returns: bool | None = None  # whether carriage returns alone end lines
 
     def split(text: bytes) -> list[TextLine]:
@@ -81,16 +81,16 @@ async def lines_of(parts: AsyncIterable[bytes], line_bytes_max: int = LINE_BYTES
         if returns:
             text = text.replace(b"\r", b"\n")
         pieces = text.split(b"\n")
-        if len(pieces) == 1:  # joined only when the line ends: it may come in very small parts
+        if len(pieces) == 1:  # the line continues
             rest = b"" if skipping else rest + text
-            found: list[TextLine] = []
+            complete: list[TextLine] = []
         else:
             first: TextLine = None if skipping or len(rest) + len(pieces[0]) > line_bytes_max else rest + pieces[0]
-            found = [first, *(piece if len(piece) <= line_bytes_max else None for piece in pieces[1:-1])]
+            complete = [first, *(piece if len(piece) <= line_bytes_max else None for piece in pieces[1:-1])]
             rest, skipping = pieces[-1], False
         if len(rest) > line_bytes_max:
             rest, skipping = b"", True
-        return [text_line.removesuffix(b"\r") if text_line is not None else None for text_line in found]
+        return [line.removesuffix(b"\r") if line is not None else None for line in complete]
 
     async for part in parts:
         if lines := split(encoding.text_of(part)):

@@ -1,8 +1,9 @@
-"""Members who move here from another server, with their history: the lines of its exports become rows as they were.
+"""Import members with their history from another server: lines of its exports become rows again.
 
-Nothing is decided: an event that comes so has been decided, and what it paid comes as transactions, whose lots come with
-the member. So the order is that of plaudit.documents.export_lines.LINES, and a member comes last, when all that led to them is there.
-A line that comes again as it was changes nothing. What the server refuses is found by halving, and spoils no other line.
+Nothing is decided again: events have their outcomes, and the transactions they posted are lines of their own. The order
+is that of plaudit.documents.export_lines.LINES: a member comes last, after all events and transactions that led to their
+state. Importing the same line again changes nothing. Lines that the database refuses are found by halving the batch, so
+they do not affect the others.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -23,9 +24,9 @@ from . import moving_audit, moving_history, moving_members, moving_organisation
 from .batch import BatchResult, ImportBatch
 from .reader import InputLine
 
-PREFIX = "moved."  # of the kinds of jobs that take exports in
+PREFIX = "moved."  # begins the kinds of jobs that import exports
 
-Numbered = tuple[int, Any]  # the number of a line, and the line
+Numbered = tuple[int, Any]  # a line with its number
 Take = Callable[[Connection, Programme, Sequence[Numbered]], Awaitable[BatchResult]]
 
 _TAKE: Mapping[str, Take] = {
@@ -37,23 +38,23 @@ _TAKE: Mapping[str, Take] = {
 }
 
 
-async def import_batch(pool: Pool, programme: Programme, part: ImportBatch) -> BatchResult:
-    """Import the lines of a part. Raise the database's errors: then nothing was written."""
-    kind = part.kind.removeprefix(PREFIX)
+async def import_batch(pool: Pool, programme: Programme, batch: ImportBatch) -> BatchResult:
+    """Import the lines of a batch. Raise the database's errors; in that case nothing was written."""
+    kind = batch.kind.removeprefix(PREFIX)
     lines: list[Numbered] = []
-    wrong = BatchResult()
-    for line in part.lines:
+    invalid = BatchResult()
+    for line in batch.lines:
         try:
             lines.append((line.number, _read(line, LINES[kind])))
         except PlauditError as error:
-            wrong.errors.append((line.number, error))
+            invalid.errors.append((line.number, error))
     async with pool.acquire() as connection:
 
         async def attempt() -> BatchResult:
-            done = BatchResult(errors=list(wrong.errors))
+            result = BatchResult(errors=list(invalid.errors))
             async with atomic(connection):
-                await _take(connection, programme, _TAKE[kind], lines, done)
-            return done
+                await _take(connection, programme, _TAKE[kind], lines, result)
+            return result
 
         return await with_retries(attempt)
 
@@ -67,31 +68,33 @@ def _read(line: InputLine, into: type[Struct]) -> Any:
             value = msgspec.json.decode(value)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Invalid(f"The line is not JSON: {error}", code="bad_json") from None
-    found = struct_of(value, into)
-    # What is within a field was checked where it came from first, and by other bounds perhaps; a column takes no U+0000.
+    record = struct_of(value, into)
+    # Only check the fields themselves, as columns cannot hold U+0000. The first server checked nested values, perhaps
+    # with other bounds.
     bounds.check(
         {name: item for name, item in cast("dict[str, Any]", value).items() if not isinstance(item, dict | list)}
     )
-    return found
+    return record
 
 
 async def _take(
-    connection: Connection, programme: Programme, take: Take, lines: Sequence[Numbered], into: BatchResult
+    connection: Connection, programme: Programme, take: Take, lines: Sequence[Numbered], result: BatchResult
 ) -> None:
     todo = [lines] if lines else []
     while todo:
         batch = todo.pop()
         try:
             async with atomic(connection):
-                done = await take(connection, programme, batch)
+                imported = await take(connection, programme, batch)
         except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError) as problem:
             if len(batch) > 1:
                 middle = len(batch) // 2
-                todo += [batch[middle:], batch[:middle]]  # the first lines first
+                todo += [batch[middle:], batch[:middle]]  # the first half is popped first
                 continue
-            what = getattr(problem, "constraint_name", None) or type(problem).__name__
-            into.errors.append((batch[0][0], Invalid(f"The database cannot store the line ({what})", code="refused")))
+            cause = getattr(problem, "constraint_name", None) or type(problem).__name__
+            error = Invalid(f"The database cannot store the line ({cause})", code="refused")
+            result.errors.append((batch[0][0], error))
             continue
-        into.accepted += done.accepted
-        into.unchanged += done.unchanged
-        into.errors += done.errors
+        result.accepted += imported.accepted
+        result.unchanged += imported.unchanged
+        result.errors += imported.errors

@@ -1,4 +1,4 @@
-"""Document versions of an organisation that moves here: its programme as it is, was, and decided each event."""
+"""Import the document versions of an organisation that moves here: its current programme and all earlier ones."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,45 +24,50 @@ Key = tuple[str, str, int]
 
 
 async def take(connection: Connection, programme: Programme, lines: Sequence[tuple[int, AuditLine]]) -> BatchResult:
-    """Store versions, and the documents as of the latest ones.
+    """Store versions, and the documents as of their latest versions.
 
-    They must be the organisation's first: its standard documents are replaced, as long as nothing else exists here.
+    The organisation must be new: its standard documents are replaced, as long as it has nothing else on this server.
     """
-    org_id, done = programme.compiled.org_id, BatchResult()
-    good: list[tuple[int, AuditLine]] = []
+    org_id, result = programme.compiled.org_id, BatchResult()
+    valid: list[tuple[int, AuditLine]] = []
     for number, line in lines:
         wrong = _wrong_fields(line)
         if wrong:
-            done.errors.append((number, invalid_fields(wrong)))
+            result.errors.append((number, invalid_fields(wrong)))
         else:
-            good.append((number, line))
+            valid.append((number, line))
     await documents.lock_organisation(connection, org_id)
-    there = await _there(connection, org_id, [line for _, line in good])
-    differs = any(there.get(_key(line), line) != line for _, line in good)
+    existing = await _existing_versions(connection, org_id, [line for _, line in valid])
+    differs = any(existing.get(_key(line), line) != line for _, line in valid)
     last = await connection.fetchrow(_SQL.last_version, org_id)
-    if good and (differs or not there) and last is not None and await connection.fetchval(_SQL.is_untouched, org_id):
+    if (
+        valid
+        and (differs or not existing)
+        and last is not None
+        and await connection.fetchval(_SQL.is_untouched, org_id)
+    ):
         await connection.execute(_SQL.clear, org_id)
-        there, last = {}, None
-    place = (-1, -1) if last is None else (last["program_version"], last["ordinal"])
+        existing, last = {}, None
+    end = (-1, -1) if last is None else (last["program_version"], last["ordinal"])
     new: list[AuditLine] = []
-    for number, line in good:
-        known = there.get(_key(line))
+    for number, line in valid:
+        known = existing.get(_key(line))
         try:
             if known is not None and known != line:
                 raise changed()
-            if known is None and (line.program_version, line.ordinal) < place:
+            if known is None and (line.program_version, line.ordinal) < end:
                 raise Conflict("The organisation has a later programme of its own here", code="programme_exists")
         except PlauditError as error:
-            done.errors.append((number, error))
+            result.errors.append((number, error))
             continue
         if known is None:
             new.append(line)
-            there[_key(line)] = line
-        done.accepted += known is None
-        done.unchanged += known is not None
+            existing[_key(line)] = line
+        result.accepted += known is None
+        result.unchanged += known is not None
     if new:
         await _write(connection, org_id, new)
-    return done
+    return result
 
 
 def _wrong_fields(line: AuditLine) -> list[FieldError]:
@@ -80,10 +85,10 @@ def _key(line: AuditLine) -> Key:
     return line.kind, line.id, line.program_version
 
 
-async def _there(connection: Connection, org_id: UUID, lines: Sequence[AuditLine]) -> dict[Key, AuditLine]:
+async def _existing_versions(connection: Connection, org_id: UUID, lines: Sequence[AuditLine]) -> dict[Key, AuditLine]:
     keys = [[getattr(line, name) for line in lines] for name in ("kind", "id", "program_version")]
-    found = [audit_line(row) for row in await connection.fetch(_SQL.versions_there, org_id, *keys)]
-    return {_key(line): line for line in found}
+    stored = [audit_line(row) for row in await connection.fetch(_SQL.existing_versions, org_id, *keys)]
+    return {_key(line): line for line in stored}
 
 
 async def _write(connection: Connection, org_id: UUID, lines: Sequence[AuditLine]) -> None:
@@ -100,7 +105,7 @@ async def _write(connection: Connection, org_id: UUID, lines: Sequence[AuditLine
     kinds, ids = [kind for kind, _ in last], [name for _, name in last]
     await connection.execute(_SQL.forget_documents, org_id, kinds, ids)
     await connection.execute(_SQL.put_documents, org_id, kinds, ids)
-    await connection.fetchval(_SQL.number_on)
+    await connection.fetchval(_SQL.advance_ordinal)
     for line in last.values():
         if line.document is not None:
             await documents.refer(connection, org_id, KINDS[line.kind], line.id, line.document)

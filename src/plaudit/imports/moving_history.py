@@ -1,6 +1,6 @@
-"""The log and the ledger of members who move here.
+"""Import the log and the ledger of members who move here.
 
-An event gets the next position of its bucket, so a member's events keep their order.
+Each event gets the next position of its bucket, so a member's events keep their order.
 """
 
 from collections import Counter
@@ -34,54 +34,56 @@ STATES = ("processed", "rejected")
 
 
 def changed() -> Invalid:
-    """Return the error of a line that exists here with different content."""
+    """Return the error of a line that this server already has with different content."""
     return Invalid("The line was already imported with different values", code="changed")
 
 
 def already_a_member() -> Invalid:
-    """Return the error of history whose user is already a member here."""
+    """Return the error of history that belongs to an existing member of this server."""
     return Invalid("The user is a member here already: their history cannot be added to", code="member_exists")
 
 
 async def take_events(
     connection: Connection, programme: Programme, lines: Sequence[tuple[int, EventLine]]
 ) -> BatchResult:
-    """Write events into the log as they were decided elsewhere."""
-    org_id, done = to_driver_uuid(programme.compiled.org_id), BatchResult()
+    """Write events into the log, with the outcomes that another server has decided."""
+    org_id, result = to_driver_uuid(programme.compiled.org_id), BatchResult()
     members: dict[UUID, UUID] = {}  # by event
-    good: list[tuple[int, EventLine]] = []
+    valid: list[tuple[int, EventLine]] = []
     for number, line in lines:
         try:
             members[line.id] = _member_of_event(org_id, line)
-            good.append((number, line))
+            valid.append((number, line))
         except PlauditError as error:
-            done.errors.append((number, error))
+            result.errors.append((number, error))
     positions = (await lock_buckets(connection, map(bucket_of, members.values()))).positions
-    there: dict[UUID, Any] = {row["event_id"]: row for row in await connection.fetch(_SQL.events_there, list(members))}
-    joined = await _joined(connection, members.values())
+    existing: dict[UUID, Any] = {
+        row["event_id"]: row for row in await connection.fetch(_SQL.existing_events, list(members))
+    }
+    existing_members = await _existing_members(connection, members.values())
     rows: list[tuple[EventLine, UUID, int]] = []
-    for number, line in good:
+    for number, line in valid:
         member_id = members[line.id]
-        if line.id in there:
-            row = there[line.id]
+        if line.id in existing:
+            row = existing[line.id]
             if row["org_id"] == org_id and event_line(programme.compiled.org_id, row) == line:
-                done.unchanged += 1
+                result.unchanged += 1
             else:
-                done.errors.append((number, changed()))
-        elif member_id in joined:
-            done.errors.append((number, already_a_member()))
+                result.errors.append((number, changed()))
+        elif member_id in existing_members:
+            result.errors.append((number, already_a_member()))
         else:
-            there[line.id] = {"org_id": None}  # a second line of it is another
+            existing[line.id] = {"org_id": None}  # a second line of the same event is refused as different
             bucket = bucket_of(member_id)
             positions[bucket] += 1
             rows.append((line, member_id, positions[bucket]))
-            done.accepted += 1
+            result.accepted += 1
     if rows:
         await _write_events(connection, org_id, rows)
         await connection.execute(_SQL.move_positions, list(positions), list(positions.values()), clock.now())
         version = max(line.program_version for line, *_ in rows)
         await reach_version(connection, org_id, version)
-    return done
+    return result
 
 
 def _member_of_event(org_id: UUID, line: EventLine) -> UUID:
@@ -96,16 +98,18 @@ def _member_of_event(org_id: UUID, line: EventLine) -> UUID:
     return member_id_named(org_id, line.user_id, line.member_id)
 
 
-def _wrong_org(org_id: UUID, said: UUID) -> list[FieldError]:
-    if said == org_id:
+def _wrong_org(org_id: UUID, line_org_id: UUID) -> list[FieldError]:
+    if line_org_id == org_id:
         return []
-    wanted = "must be this organisation's: create an organisation with the id of the one that moves (plaudit org create --id)"
-    return [FieldError("orgId", f"{wanted} (got {said})")]
+    message = "must be this organisation's: create an organisation with the id of the one that moves (plaudit org create --id)"
+    return [FieldError("orgId", f"{message} (got {line_org_id})")]
 
 
-async def _joined(connection: Connection, member_ids: Iterable[UUID]) -> set[UUID]:
+async def _existing_members(connection: Connection, member_ids: Iterable[UUID]) -> set[UUID]:
     ids = list(member_ids)
-    return {row["member_id"] for row in await connection.fetch(_SQL.joined, [bucket_of(id_) for id_ in ids], ids)}
+    return {
+        row["member_id"] for row in await connection.fetch(_SQL.existing_members, [bucket_of(id_) for id_ in ids], ids)
+    }
 
 
 async def _write_events(connection: Connection, org_id: UUID, rows: Sequence[tuple[EventLine, UUID, int]]) -> None:
@@ -136,62 +140,62 @@ async def _write_events(connection: Connection, org_id: UUID, rows: Sequence[tup
 async def take_transactions(
     connection: Connection, programme: Programme, lines: Sequence[tuple[int, TransactionLine]]
 ) -> BatchResult:
-    """Write transactions into the ledger, each with its event."""
-    org_id, done = to_driver_uuid(programme.compiled.org_id), BatchResult()
-    places = await places_of_events(connection, org_id, {line.event for _, line in lines})
-    await lock_buckets(connection, (row["bucket"] for row in places.values()))
-    there: dict[tuple[UUID, int], Any] = {
+    """Write transactions into the ledger, each with the position of its event."""
+    org_id, result = to_driver_uuid(programme.compiled.org_id), BatchResult()
+    events = await places_of_events(connection, org_id, {line.event for _, line in lines})
+    await lock_buckets(connection, (row["bucket"] for row in events.values()))
+    existing: dict[tuple[UUID, int], Any] = {
         (row["event_id"], row["ordinal"]): row
-        for row in await connection.fetch(_SQL.transactions_there, *_keys(places.values()))
+        for row in await connection.fetch(_SQL.existing_transactions, *_keys(events.values()))
     }
-    joined = await _joined(connection, (row["member_id"] for row in places.values()))
+    existing_members = await _existing_members(connection, (row["member_id"] for row in events.values()))
     rows: list[tuple[Any, ...]] = []
     totals: Totals = {}
     for number, line in lines:
-        place = places.get(line.event)
-        wrong = _wrong_transaction(org_id, line, place)
-        before = there.get((line.event, line.ordinal))
-        if wrong or place is None:
-            done.errors.append((number, invalid_fields(wrong)))
-        elif before is not None:
-            if before == {} or transaction_line(programme.compiled.org_id, before) != line:
-                done.errors.append((number, changed()))
+        event = events.get(line.event)
+        wrong = _wrong_transaction(org_id, line, event)
+        stored = existing.get((line.event, line.ordinal))
+        if wrong or event is None:
+            result.errors.append((number, invalid_fields(wrong)))
+        elif stored is not None:
+            if stored == {} or transaction_line(programme.compiled.org_id, stored) != line:
+                result.errors.append((number, changed()))
             else:
-                done.unchanged += 1
-        elif place["member_id"] in joined:
-            done.errors.append((number, already_a_member()))
+                result.unchanged += 1
+        elif event["member_id"] in existing_members:
+            result.errors.append((number, already_a_member()))
         else:
-            there[line.event, line.ordinal] = {}  # a second line of it is another
-            rows.append(_transaction_row(org_id, line, place))
+            existing[line.event, line.ordinal] = {}  # a second line of the same transaction is refused as different
+            rows.append(_transaction_row(org_id, line, event))
             count_in(totals, programme.compiled, [line])
-            done.accepted += 1
+            result.accepted += 1
     if rows:
         await connection.copy_records_to_table("transactions", records=rows, columns=TRANSACTIONS.names)
         await add_totals(connection, totals)
-    return done
+    return result
 
 
-def _keys(places: Collection[Any]) -> list[list[Any]]:
+def _keys(events: Collection[Any]) -> list[list[Any]]:
     names = ("bucket", "member_id", "position", "decided_at")
-    return [[row[name] for row in places] for name in names]
+    return [[row[name] for row in events] for name in names]
 
 
-def _wrong_transaction(org_id: UUID, line: TransactionLine, place: Any) -> list[FieldError]:
+def _wrong_transaction(org_id: UUID, line: TransactionLine, event: Any) -> list[FieldError]:
     wrong = _wrong_org(org_id, line.org_id)
-    if place is None:
+    if event is None:
         wrong.append(
             FieldError("event", f"must reference an existing event: import kind=events first (got {line.event})")
         )
-    elif place["user_id"] != line.user_id:
+    elif event["user_id"] != line.user_id:
         wrong.append(FieldError("userId", "must be that of the event"))
-    elif place["decided_at"] != line.created_at:
+    elif event["decided_at"] != line.created_at:
         wrong.append(FieldError("createdAt", "must be the time at which the event was decided"))
     return wrong + ([] if line.details is None else faults_of(line.details, TransactionDetails, "details"))
 
 
-def _transaction_row(org_id: UUID, line: TransactionLine, place: Any) -> tuple[Any, ...]:
+def _transaction_row(org_id: UUID, line: TransactionLine, event: Any) -> tuple[Any, ...]:
     return TRANSACTIONS.row(
-        bucket=place["bucket"], member_id=place["member_id"], position=place["position"], ordinal=line.ordinal,
+        bucket=event["bucket"], member_id=event["member_id"], position=event["position"], ordinal=line.ordinal,
         transaction_id=line.id, org_id=org_id, user_id=line.user_id, metric=line.metric, amount=line.amount,
         balance_after=line.balance_after, cause_kind=line.cause_kind, cause_id=line.cause_id, step=line.step,
         index=line.index, event_id=line.event, reason=line.reason, occurred_at=line.occurred_at,
@@ -201,9 +205,9 @@ def _transaction_row(org_id: UUID, line: TransactionLine, place: Any) -> tuple[A
 
 
 async def totals_of(connection: Connection, member_ids: Sequence[UUID]) -> dict[UUID, Counter[str]]:
-    """Return what the ledger has of these members, by metric."""
-    found: dict[UUID, Counter[str]] = {member_id: Counter() for member_id in member_ids}
+    """Return the ledger's sums of these members, by metric."""
+    totals: dict[UUID, Counter[str]] = {member_id: Counter() for member_id in member_ids}
     keys = [bucket_of(member_id) for member_id in member_ids], member_ids
     for row in await connection.fetch(_SQL.totals_of, *keys):
-        found[row["member_id"]][row["metric"]] = int(row["amount"])
-    return found
+        totals[row["member_id"]][row["metric"]] = int(row["amount"])
+    return totals

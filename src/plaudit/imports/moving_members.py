@@ -1,7 +1,7 @@
-"""Members who move here, as they were: their rows in every table.
+"""Import members who move here: their rows in every table.
 
-A member comes after their history. The log and the ledger must match the member, so nobody moves with points of unknown
-origin, or without the events that would pay them again.
+A member is imported after their history. The log and the ledger must match the member, so points of unknown origin are
+refused, and so is a member without the events that protect them from being paid twice.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ _NOTIFICATIONS = NOTIFICATIONS.also(read_at=TIME)
 
 
 def tables() -> Sequence[Table]:
-    """Return the tables that a member's rows are in, with all columns that move."""
+    """Return the tables of a member's rows, with all columns to import."""
     of_states = map(table_of_states, (*STATE_TABLES.values(), *STATE_LISTS.values()))
     return (
         BALANCES, PROGRESS, COUPONS, HOLDINGS, IDENTITIES, *of_states, _CONSENTS, _MEMBERS, _NOTIFICATIONS,
@@ -61,18 +61,18 @@ Rows = dict[str, list[tuple[Any, ...]]]
 
 
 async def take(connection: Connection, programme: Programme, lines: Sequence[tuple[int, MemberLine]]) -> BatchResult:
-    """Store members. Raise the database's error if something of theirs belongs to another member."""
-    org_id, done = programme.compiled.org_id, BatchResult()
+    """Store members. Raise the database's error if one of their codes or identities belongs to another member."""
+    org_id, result = programme.compiled.org_id, BatchResult()
     ids: dict[int, UUID] = {}
     for number, line in lines:
         try:
             ids[number] = member_id_named(org_id, line.user_id, line.member_id)
         except PlauditError as error:
-            done.errors.append((number, error))
+            result.errors.append((number, error))
     members = list(dict.fromkeys(ids.values()))
     positions = (await lock_buckets(connection, map(bucket_of, members))).positions
     keys = [bucket_of(member) for member in members], members
-    there = {member_line.user_id: member_line for member_line in await member_lines(connection, org_id, members)}
+    existing = {member.user_id: member for member in await member_lines(connection, org_id, members)}
     logged = {row["member_id"]: row["events"] for row in await connection.fetch(_SQL.logged, *keys)}
     booked = await totals_of(connection, members)
     rows: Rows = {table.name: [] for table in tables()}
@@ -82,19 +82,19 @@ async def take(connection: Connection, programme: Programme, lines: Sequence[tup
             continue
         member_id = ids[number]
         try:
-            if line.user_id in there:
-                if _plain(there[line.user_id]) != _plain(line):
+            if line.user_id in existing:
+                if _plain(existing[line.user_id]) != _plain(line):
                     raise changed()
-                done.unchanged += 1
+                result.unchanged += 1
                 continue
             _require_history(line, logged.get(member_id, 0), booked[member_id])
             _add(rows, codes, to_driver_uuid(org_id), to_driver_uuid(member_id), line, positions[bucket_of(member_id)])
-            there[line.user_id] = line
-            done.accepted += 1
+            existing[line.user_id] = line
+            result.accepted += 1
         except PlauditError as error:
-            done.errors.append((number, error))
+            result.errors.append((number, error))
     await _write(connection, org_id, rows, codes)
-    return done
+    return result
 
 
 def _plain(line: MemberLine) -> Any:
@@ -110,15 +110,15 @@ def _require_history(line: MemberLine, events: int, booked: Mapping[str, int]) -
     amounts = {metric: int(balance.get("amount", 0)) for metric, balance in line.balances.items()}
     wrong = [
         FieldError(
-            f"balances.{metric}", f"must be what the ledger has, {had}: import kind=transactions first (got {amount})"
+            f"balances.{metric}", f"must equal the ledger's sum, {total}: import kind=transactions first (got {amount})"
         )
         for metric, amount in amounts.items()
-        if amount != (had := booked.get(metric, 0))
+        if amount != (total := booked.get(metric, 0))
     ]
     wrong += [
-        FieldError(f"balances.{metric}", f"must be what the ledger has, {had} (got none)")
-        for metric, had in booked.items()
-        if had and metric not in amounts
+        FieldError(f"balances.{metric}", f"must equal the ledger's sum, {total} (got none)")
+        for metric, total in booked.items()
+        if total and metric not in amounts
     ]
     if wrong:
         raise invalid_fields(wrong)
@@ -131,7 +131,7 @@ def _states(line: MemberLine, field: str, of: type[Struct]) -> dict[str, Any]:
 def _add(
     rows: Rows, codes: list[tuple[Any, ...]], org_id: UUID, member_id: UUID, line: MemberLine, position: int
 ) -> None:
-    """Add a member's rows. Raise Invalid, adding none, if a state is invalid."""
+    """Add a member's rows. If a state is invalid, add none and raise Invalid."""
     bucket = bucket_of(member_id)
     key = (bucket, member_id)
     balances: dict[str, Balance] = _states(line, "balances", Balance)
@@ -192,7 +192,7 @@ async def _write(connection: Connection, org_id: UUID, rows: Rows, codes: Sequen
     for table in tables():
         if rows[table.name]:
             await connection.copy_records_to_table(table.name, records=rows[table.name], columns=table.names)
-    if codes:  # one that nobody here has yet, be it new or in its pool; another's raises
+    if codes:  # new or unissued ones; a code issued to another member raises
         await connection.execute(_SQL.take_codes, *(list(column) for column in zip(*codes, strict=True)))
     if rows["standings"]:  # leaderboards in memory are rebuilt
-        await connection.execute(_SQL.tell, ERASURES, str(org_id))
+        await connection.execute(_SQL.forget_leaderboards, ERASURES, str(org_id))

@@ -1,4 +1,4 @@
-"""The data of an organisation that moves here and belongs to no member (see reads/organisation_lines.py)."""
+"""Import an organisation's data that belongs to no member (see reads/organisation_lines.py)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -56,23 +56,23 @@ class _Fill(_Value, frozen=True):
 async def take(
     connection: Connection, programme: Programme, lines: Sequence[tuple[int, OrganisationLine]]
 ) -> BatchResult:
-    """Store the lines one by one. Overwrite what this server has generated or counted so far without using it."""
-    done = BatchResult()
+    """Store the lines one by one. Overwrite what this server has generated for them but not used yet."""
+    result = BatchResult()
     for number, line in lines:
         try:
             query, values = _row(programme.compiled.org_id, line)
             if await connection.fetchval(query, *values):
-                done.accepted += 1
+                result.accepted += 1
             elif await connection.fetchval(_SAME[query], *values):
-                done.unchanged += 1
+                result.unchanged += 1
             else:
                 raise changed()
         except PlauditError as error:
-            done.errors.append((number, error))
-    return done
+            result.errors.append((number, error))
+    return result
 
 
-# What writes a line, and what asks whether it is there as it is.
+# The query that stores a line, and the one that checks whether the same line is already stored.
 _SAME = {
     _SQL.put_claimed: _SQL.same_claimed,
     _SQL.put_code: _SQL.same_code,

@@ -1,4 +1,4 @@
-"""Records of streamed files: NDJSON or CSV, in constant memory, numbered and counted."""
+"""Read numbered records from streamed files, NDJSON or CSV, in constant memory."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Sequence
 from typing import Any, cast
@@ -13,20 +13,20 @@ from plaudit.errors import Invalid, PlauditError
 from .csv_records import CsvReader, CsvRecord, bad_csv, delimiter_of
 from .file_lines import LINE_BYTES_MAX, TextLine, lines_of
 
-LINES_AT_ONCE = 5_000  # of CSV: a part of a stream may have a hundred times as many, and nothing else runs meanwhile
-_CSV_TYPES = ("csv", "vnd.ms-excel", "tab-separated-values")  # what browsers and systems call such files
+CSV_LINES_MAX = 5_000  # read in one go, as no other task runs meanwhile; a part of a stream can have many more
+_CSV_TYPES = ("csv", "vnd.ms-excel", "tab-separated-values")  # names that browsers and systems use for CSV files
 _CSV_SUFFIXES = (".csv", ".tsv", ".tab")
 
 
 class InputLine(Struct, frozen=True):
-    """A record with its line number and its content (JSON bytes until decoded), or its error."""
+    """A record's line number, with its content (JSON bytes until decoded) or its error."""
 
     number: int
     value: Any = None
     error: PlauditError | None = None
 
     def read(self) -> "InputLine":
-        """Return the line with its JSON read, and its values within the bounds."""
+        """Return the line with its JSON decoded. If it is not JSON or exceeds the bounds, return it with the error."""
         value: Any = self.value
         try:
             if isinstance(value, bytes):
@@ -42,7 +42,7 @@ class InputLine(Struct, frozen=True):
 
     @property
     def fields(self) -> dict[str, Any]:
-        """Return the content if it is an object, or else an empty one."""
+        """Return the content if it is an object, or else an empty dictionary."""
         return cast("dict[str, Any]", self.value) if isinstance(self.value, dict) else {}
 
 
@@ -72,7 +72,7 @@ class Records:
         self._columns = columns
 
     async def after(self, done: int) -> AsyncGenerator[InputLine]:
-        """Yield the records that begin after line `done`. All are counted. Raises Invalid for a header that is wrong."""
+        """Yield the records that begin after line `done`, and count all. Raise Invalid for an invalid header."""
         parts, at_most = self._parts, self._line_bytes_max
         columns = self._columns
         records = _json_records(parts, at_most) if columns is None else _csv_records(parts, columns, at_most)
@@ -98,8 +98,8 @@ async def _json_records(parts: AsyncIterable[bytes], line_bytes_max: int) -> Asy
 async def _csv_records(parts: AsyncIterable[bytes], columns: Columns, line_bytes_max: int) -> AsyncGenerator[InputLine]:
     table = _Table(columns)
     async for lines in lines_of(parts, line_bytes_max):
-        for start in range(0, len(lines), LINES_AT_ONCE):
-            for line in table.take(lines[start : start + LINES_AT_ONCE], final=False):
+        for start in range(0, len(lines), CSV_LINES_MAX):
+            for line in table.take(lines[start : start + CSV_LINES_MAX], final=False):
                 yield line
     for line in table.take([], final=True):
         yield line
@@ -112,10 +112,10 @@ class _Table:
         self._columns = columns
         self._header: list[TextLine] = []  # lines until the header is complete
         self._reader: CsvReader | None = None
-        self._found: list[Column] = []
+        self._present: list[Column] = []  # the columns that the file has
 
     def take(self, lines: Sequence[TextLine], *, final: bool) -> Iterator[InputLine]:
-        """Yield the rows that are complete with these lines: one by one, since a quote that is open may hold back many."""
+        """Yield the rows that these lines complete, one by one, since an open quote can hold many rows back."""
         if self._reader is None:
             lines = self._take_header(lines, final=final)
         if self._reader is not None:
@@ -126,19 +126,19 @@ class _Table:
     def _take_header(self, lines: Sequence[TextLine], *, final: bool) -> Sequence[TextLine]:
         """Read the header, the first line that is not empty. Return the lines after it."""
         self._header += lines
-        place = next((i for i, line in enumerate(self._header) if line is None or line.strip()), None)
-        if place is None:
+        index = next((i for i, line in enumerate(self._header) if line is None or line.strip()), None)
+        if index is None:
             if final and self._header:
                 raise bad_csv("The file has no header")
             return []
         delimiter = None
-        told = self._header[place] or b""
-        if told[:4].lower() == b"sep=" and len(told) == 5:  # how Excel names the separator
-            delimiter = told[4:].decode("ascii", "replace")
-            place += 1
-            if place >= len(self._header):
+        first = self._header[index] or b""
+        if first[:4].lower() == b"sep=" and len(first) == 5:  # how Excel names the separator
+            delimiter = first[4:].decode("ascii", "replace")
+            index += 1
+            if index >= len(self._header):
                 return []
-        header = self._header[place]
+        header = self._header[index]
         if header is None:
             raise bad_csv(f"The header has more than {LINE_BYTES_MAX:,} bytes")
         try:
@@ -152,14 +152,14 @@ class _Table:
         (record,) = CsvReader(delimiter, 0, 1).take([header], final=True)
         if record.error is not None:
             raise Invalid(f"The header cannot be read: {record.error.message}", code="bad_header")
-        self._found = self._columns.of(record.cells)
-        self._reader = CsvReader(delimiter, len(self._found), place + 2)
-        return self._header[place + 1 :]
+        self._present = self._columns.of(record.cells)
+        self._reader = CsvReader(delimiter, len(self._present), index + 2)
+        return self._header[index + 1 :]
 
     def _line(self, record: CsvRecord) -> InputLine:
         if record.error is not None:
             return InputLine(record.number, None, record.error)
         try:
-            return InputLine(record.number, self._columns.record(self._found, record.cells))
+            return InputLine(record.number, self._columns.record(self._present, record.cells))
         except PlauditError as error:
             return InputLine(record.number, None, error)

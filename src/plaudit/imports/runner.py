@@ -1,9 +1,9 @@
-"""Imports: lines of any number, in constant memory, into events.
+"""Run import jobs: turn files of any size into events, in constant memory.
 
-    bytes ──records──► chunks ──parts, by bucket──► hands ──process()──► then the job is moved on
+    bytes ──records──► chunks ──batches, by bucket──► importers ──process()──► the job's progress is saved
 
-A job that is taken up again goes on after the lines that are done. A line that comes again as it was is no error: its
-event is in the log already. So an import can be run as often as one likes.
+A resumed job continues after its last finished line. A line that was imported before with the same values changes
+nothing, since its event is already in the log. So an import can be repeated as often as necessary.
 """
 
 import asyncio
@@ -32,61 +32,62 @@ from .reader import InputLine, Records
 from .workers import ImportPool, ImportSubprocess, LocalImporter
 
 CHUNK_LINES = 4_000
-CHUNK_BYTES = 32 << 20  # of NDJSON: a few lines of many megabytes are as much work
-LOCAL_IMPORTERS = 3  # of this process, each with a connection
-CHUNKS_IN_FLIGHT = 3  # chunks at a time
-SINGLE_BATCH_LINES_MAX = 500  # no more lines than these are worth two transactions
+CHUNK_BYTES = 32 << 20  # of NDJSON: a few very long lines are as much work as a full chunk
+LOCAL_IMPORTERS = 3  # in this process, each with its own connection
+CHUNKS_IN_FLIGHT = 3
+SINGLE_BATCH_LINES_MAX = 500  # fewer lines are imported as a single batch
 
-Hands = Sequence[LocalImporter | ImportSubprocess]
+Importers = Sequence[LocalImporter | ImportSubprocess]
 
 
 class _ChunkInProgress(Struct, frozen=True):
-    """A chunk being imported: the number of its last line, and its parts."""
+    """A chunk being imported: the number of its last line, and its batches."""
 
     last: int
-    parts: Sequence[asyncio.Task[BatchResult]]
+    batches: Sequence[asyncio.Task[BatchResult]]
 
 
 async def run_job(
     pool: Pool, programmes: Programmes, job: Job, parts: AsyncIterable[bytes], *, is_csv: bool
 ) -> AsyncGenerator[Job]:
-    """Work through a stream. Yields the job after each chunk; what was done stays done, whatever happens to the stream."""
+    """Import a stream. Yield the job after each chunk. Finished chunks stay imported even if the stream breaks off."""
     org_id = to_driver_uuid(job.org_id)
     columns = columns_of(job.kind, await programmes.current(job.org_id)) if is_csv else None
     at_most = EXPORTED_LINE_BYTES_MAX if job.kind.startswith(PREFIX) else LINE_BYTES_MAX
     records = Records(parts, columns, at_most)
-    hands: Hands = [LocalImporter(pool, programmes) for _ in range(LOCAL_IMPORTERS)]
-    helpers = ImportPool(programmes.url)
-    begun: deque[_ChunkInProgress] = deque()
+    importers: Importers = [LocalImporter(pool, programmes) for _ in range(LOCAL_IMPORTERS)]
+    subprocesses = ImportPool(programmes.url)
+    in_progress: deque[_ChunkInProgress] = deque()
 
     async def finish_first() -> Job:
-        await _finish(pool, job, begun[0])
-        begun.popleft()
+        await _finish(pool, job, in_progress[0])
+        in_progress.popleft()
         return job
 
-    async def work_through() -> AsyncGenerator[Job]:
-        nonlocal hands
+    async def import_chunks() -> AsyncGenerator[Job]:
+        nonlocal importers
         async for chunk in _chunks(records, job.lines):
-            if len(chunk) == CHUNK_LINES:  # a shorter file is done before they would be ready
-                helpers.start()
-            there = helpers.there() or hands
+            if len(chunk) == CHUNK_LINES:  # a shorter file is finished before subprocesses are ready
+                subprocesses.start()
+            available = subprocesses.ready() or importers
             few = len(chunk) < SINGLE_BATCH_LINES_MAX
-            while begun and (few or there is not hands):  # the first line about a member comes first, whoever has it
+            # A member's lines may go to another importer now: finish earlier chunks first, to keep their order.
+            while in_progress and (few or available is not importers):
                 yield await finish_first()
-            hands = there
-            begun.append(_begin(org_id, job.kind, chunk, hands[:1] if few else hands))
-            # While helpers are being started, what is left is left for them.
-            while len(begun) >= (1 if helpers.expected else CHUNKS_IN_FLIGHT):
+            importers = available
+            in_progress.append(_start(org_id, job.kind, chunk, importers[:1] if few else importers))
+            # While subprocesses are starting, run one chunk at a time, to leave the rest for them.
+            while len(in_progress) >= (1 if subprocesses.starting else CHUNKS_IN_FLIGHT):
                 yield await finish_first()
 
     try:
         broken: PlauditError | None = None
         try:
-            async for moved in work_through():
-                yield moved
-        except PlauditError as error:  # also when the stream breaks off: what is begun is finished
+            async for progress in import_chunks():
+                yield progress
+        except PlauditError as error:  # even if the stream breaks off, finish the chunks in progress
             broken = error
-        while begun:
+        while in_progress:
             yield await finish_first()
         if broken is not None:
             raise broken
@@ -95,14 +96,14 @@ async def run_job(
         await jobs.fail(pool, job, error)
         raise
     finally:
-        await cancel(task for item in begun for task in item.parts)
-        helpers.close()
+        await cancel(task for chunk in in_progress for task in chunk.batches)
+        subprocesses.close()
     await jobs.finish(pool, job, "finished", None)
     yield job
 
 
 def columns_of(kind: str, programme: Programme) -> Columns:
-    """Return the columns that a CSV file of a kind may have."""
+    """Return the columns that a CSV file for a kind of job can have."""
     if kind.startswith(PREFIX):
         return export_lines.columns_of(kind.removeprefix(PREFIX))
     match kind:
@@ -117,7 +118,7 @@ def columns_of(kind: str, programme: Programme) -> Columns:
 
 
 async def _chunks(records: Records, done: int) -> AsyncGenerator[list[InputLine]]:
-    """The records after the lines that are done."""
+    """Yield chunks of the records after line `done`."""
     chunk: list[InputLine] = []
     size = 0
     async for line in records.after(done):
@@ -130,32 +131,32 @@ async def _chunks(records: Records, done: int) -> AsyncGenerator[list[InputLine]
         yield chunk
 
 
-def _begin(org_id: UUID, kind: str, chunk: Sequence[InputLine], hands: Hands) -> _ChunkInProgress:
+def _start(org_id: UUID, kind: str, chunk: Sequence[InputLine], importers: Importers) -> _ChunkInProgress:
     """Split a chunk among the importers. A member's lines always go to the same importer, which keeps their order."""
-    shares: list[list[InputLine]] = [[] for _ in hands]
+    shares: list[list[InputLine]] = [[] for _ in importers]
     for line in chunk:
-        shares[_share(org_id, line) % len(hands)].append(line)
-    begun = [
-        asyncio.create_task(hand.work(ImportBatch(org_id, kind, lines)))
-        for hand, lines in zip(hands, shares, strict=True)
+        shares[_bucket(org_id, line) % len(importers)].append(line)
+    batches = [
+        asyncio.create_task(importer.work(ImportBatch(org_id, kind, lines)))
+        for importer, lines in zip(importers, shares, strict=True)
         if lines
     ]
-    return _ChunkInProgress(chunk[-1].number, begun)
+    return _ChunkInProgress(chunk[-1].number, batches)
 
 
 class _UserIdOnly(Struct):
-    userId: str | int | float | None = None  # noqa: N815 (the line's word)
+    userId: str | int | float | None = None  # noqa: N815 (the field's name in the file)
 
 
-_NAMED = msgspec.json.Decoder(_UserIdOnly)
+_USER_ID = msgspec.json.Decoder(_UserIdOnly)
 
 
-def _share(org_id: UUID, line: InputLine) -> int:
-    """The bucket of the member that a line is about; 0 for what is about nobody."""
+def _bucket(org_id: UUID, line: InputLine) -> int:
+    """Return the bucket of a line's member, or 0 if the line names none."""
     if isinstance(line.value, bytes):
         try:
-            user_id = id_text(_NAMED.decode(line.value).userId)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # told by who reads it
+            user_id = id_text(_USER_ID.decode(line.value).userId)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the importer reports it
             return 0
     else:
         user_id = id_text(line.fields.get("userId"))
@@ -163,14 +164,14 @@ def _share(org_id: UUID, line: InputLine) -> int:
 
 
 async def _finish(pool: Pool, job: Job, chunk: _ChunkInProgress) -> None:
-    """Finish a chunk, then save the job's progress. If saving fails, the chunk is repeated but is posted only once."""
-    done = await asyncio.gather(*chunk.parts)
+    """Wait for a chunk, then save the job's progress. If saving fails, the chunk is repeated, but counts only once."""
+    results = await asyncio.gather(*chunk.batches)
     job.lines = chunk.last
-    for part in done:
-        job.accepted += part.accepted
-        job.unchanged += part.unchanged
-        job.given = dict(Counter(job.given) + part.given)
-        job.booked = dict(Counter(job.booked) + part.booked)
+    for result in results:
+        job.accepted += result.accepted
+        job.unchanged += result.unchanged
+        job.given = dict(Counter(job.given) + result.given)
+        job.booked = dict(Counter(job.booked) + result.booked)
     await jobs.save_progress(
-        pool, job, sorted((error for part in done for error in part.errors), key=lambda item: item[0])
+        pool, job, sorted((error for result in results for error in result.errors), key=lambda item: item[0])
     )

@@ -38,7 +38,7 @@ async def users_called(
     known = await users_known_as(connection, org_id, names, unique)
     if not known:
         return known
-    there = await members_there(connection, org_id, known)
+    there = await existing_members(connection, org_id, known)
     return {name: user_id for name, user_id in known.items() if name not in there}
 
 
@@ -66,10 +66,10 @@ async def remaining_users(connection: Connection, org_id: UUID, user_id: str) ->
         found.append(into["merged_into"])
 
 
-async def members_there(connection: Connection, org_id: UUID, user_ids: Iterable[str]) -> set[str]:
+async def existing_members(connection: Connection, org_id: UUID, user_ids: Iterable[str]) -> set[str]:
     """Return those of these users who exist."""
     ids = [member_id_of(org_id, user_id) for user_id in user_ids]
-    rows = await connection.fetch(_SQL.members_there, [bucket_of(id_) for id_ in ids], ids)
+    rows = await connection.fetch(_SQL.existing_members, [bucket_of(id_) for id_ in ids], ids)
     return {row["user_id"] for row in rows}
 
 

@@ -13,7 +13,7 @@ WHERE org_id = $1 AND (kind, value) IN (
 SELECT user_id, merged_into FROM unnest($1::smallint[], $2::uuid[]) AS asked (bucket, member_id)
     JOIN members USING (bucket, member_id) WHERE merged_into IS NOT NULL;
 
--- name: members_there
+-- name: existing_members
 -- Which of these members there are.
 SELECT user_id FROM unnest($1::smallint[], $2::uuid[]) AS asked (bucket, member_id)
     JOIN members USING (bucket, member_id) WHERE erased_at IS NULL;

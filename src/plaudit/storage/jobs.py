@@ -94,9 +94,9 @@ async def save_progress(pool: Pool, job: Job, errors: Sequence[tuple[int, Plaudi
 
 
 async def update(connection: Connection, job: Job, result: str, state: str = "running") -> str:
-    """Store a job's progress. Return its state, which is another one if the job was cancelled meanwhile."""
+    """Store a job's progress. Return its state, which differs from `state` if the job was cancelled meanwhile."""
     counts = (job.lines, job.accepted, job.refused)
-    return await connection.fetchval(_SQL.move, job.job_id, *counts, clock.now(), result, state)
+    return await connection.fetchval(_SQL.save_progress, job.job_id, *counts, clock.now(), result, state)
 
 
 async def add_error(connection: Connection, job_id: UUID, line: int, message: str) -> None:

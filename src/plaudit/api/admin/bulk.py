@@ -12,7 +12,7 @@ from plaudit.api.views.jobs import PREFIX, Job, JobList, JobReport, RejectedLine
 from plaudit.documents.export_lines import LINES
 from plaudit.errors import FieldError, NotFound, invalid_fields
 from plaudit.imports import runner
-from plaudit.imports.event_files import take_events
+from plaudit.imports.event_files import import_events
 from plaudit.imports.moving import PREFIX as PREFIX_OF_MOVED
 from plaudit.imports.reader import is_csv_type
 from plaudit.storage import jobs
@@ -61,7 +61,7 @@ async def _run_streamed(call: Call, kind: str) -> Job:
     programmes = call.services.programmes
     if kind == "events":
         inbox, correlation_id = call.services.inbox, call.correlation_id
-        progress = take_events(pool, programmes, inbox, job, parts, is_csv=is_csv, correlation_id=correlation_id)
+        progress = import_events(pool, programmes, inbox, job, parts, is_csv=is_csv, correlation_id=correlation_id)
     else:
         progress = runner.run_job(pool, programmes, job, parts, is_csv=is_csv)
     async for _ in progress:

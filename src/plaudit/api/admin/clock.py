@@ -10,7 +10,7 @@ from plaudit import clock
 from plaudit.api.http.operations import Call, Operation
 from plaudit.api.http.wire import time_text
 from plaudit.api.views.clock import Clock, ClockAdvance
-from plaudit.chores.complete_documents import complete_what_is_over
+from plaudit.chores.complete_documents import complete_documents
 from plaudit.chores.due_members import run_due
 from plaudit.chores.settle_competitions import settle_competitions
 from plaudit.chores.settle_leagues import next_end, settle_rounds
@@ -65,7 +65,7 @@ async def advance_clock(call: Call) -> ClockAdvance:
     timers += await _move(call, until)
     if await settle_competitions(services.engine_pool, services.programmes):
         await _until_decided(call)
-    await complete_what_is_over(services.engine_pool)
+    await complete_documents(services.engine_pool)
     programme = await call.programme()
     offset = round(programme.clock.offset.total_seconds())
     return ClockAdvance(now=time_text(programme.now()), offset_seconds=offset, timers=timers)

@@ -11,7 +11,7 @@ from plaudit.core.event import MERGE
 from plaudit.core.ids import takeover_id
 from plaudit.errors import FieldError, NotFound, invalid_fields
 from plaudit.reads import transactions
-from plaudit.reads.identities import members_there, users_called
+from plaudit.reads.identities import existing_members, users_called
 
 
 class MergeRequest(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -29,7 +29,7 @@ async def merge(call: Call) -> MergeResult:
     async with call.connection() as connection:
         called = await users_called(connection, call.org_id, [body.former], programme.profiles.unique)
         former = called.get(body.former, body.former)
-        existing = await members_there(connection, call.org_id, [user_id, former])
+        existing = await existing_members(connection, call.org_id, [user_id, former])
     if former == user_id:
         raise invalid_fields([FieldError("from", "must differ from userId")])
     if user_id not in existing:

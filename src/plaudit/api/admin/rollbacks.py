@@ -16,7 +16,7 @@ from plaudit.api.views.jobs import Job, UndoResult, job_view
 from plaudit.api.views.products import ProductRemoval
 from plaudit.chores import rollbacks
 from plaudit.chores.rollback_sums import Sums, sums_view
-from plaudit.chores.rollbacks import Asked, Rollbacks
+from plaudit.chores.rollbacks import Rollbacks, RollbackScope
 from plaudit.core.doings import Doings
 from plaudit.core.event import ROLLBACK
 from plaudit.core.ids import bucket_of, derived_id, member_id_of
@@ -24,7 +24,7 @@ from plaudit.documents.kinds import KINDS
 from plaudit.errors import FieldError, NotFound, invalid_fields
 from plaudit.ingest.members import resolve_users, user_who_goes_on
 from plaudit.reads import events, members
-from plaudit.reads.identities import members_there
+from plaudit.reads.identities import existing_members
 from plaudit.storage import documents, jobs
 from plaudit.storage.postgres import Connection
 
@@ -65,8 +65,8 @@ async def roll_back(call: Call) -> Job:
     async with call.connection() as connection:
         await documents.fetch(connection, call.org_id, KINDS["campaign"], campaign_id)
         user_ids = None if body.user_ids is None else await _users(call, connection, body.user_ids)
-        request = Asked(campaign_id, body.since, body.until, user_ids, body.dry_run)
-        job_id = await rollbacks.begin(connection, call.org_id, request, call.caller_name)
+        request = RollbackScope(campaign_id, body.since, body.until, user_ids, body.dry_run)
+        job_id = await rollbacks.start(connection, call.org_id, request, call.caller_name)
     programme = await call.programme()
     row: Json | None = None
     for _ in range(math.ceil(WAIT_SECONDS / POLL_SECONDS)):
@@ -83,7 +83,7 @@ async def _users(call: Call, connection: Connection, names: tuple[str, ...]) -> 
     """Return the user ids that these names mean. Raise Invalid for names of unknown members."""
     meant = await resolve_users(connection, await call.programme(), names)
     user_ids = [meant.get(name, name) for name in names]
-    existing = await members_there(connection, call.org_id, user_ids)
+    existing = await existing_members(connection, call.org_id, user_ids)
     missing = [index for index, user_id in enumerate(user_ids) if user_id not in existing]
     if missing:
         raise invalid_fields(
@@ -122,7 +122,7 @@ async def revoke_coupon(call: Call) -> CouponRevoked:
     body: CouponRevocation = call.body
     coupon_id = call.path["couponId"]
     async with call.connection() as connection:
-        issued = await rollbacks.coupon(connection, call.org_id, coupon_id)
+        issued = await rollbacks.find_coupon(connection, call.org_id, coupon_id)
     if issued is None:
         raise NotFound("Coupon not found", code="coupon_not_found")
     user_id, coupon = issued
