@@ -16,7 +16,7 @@ from plaudit.delivery.conditions import LEASE, evaluate_conditions
 from plaudit.delivery.deliverer import Deliverer
 from plaudit.delivery.hand_out import buckets_with_news, hand_out
 from plaudit.delivery.listeners import Listeners
-from plaudit.delivery.places import AT_ONCE, LANE_MAX, LANE_START, ORG_MAX, SLOW_MILLISECONDS, Places
+from plaudit.delivery.places import ATTEMPTS_MAX, LANE_MAX, LANE_START, ORG_MAX, SLOW_MILLISECONDS, Places
 from plaudit.delivery.webhooks import Attempt, WebhookClient
 from plaudit.storage.orgs import create_org
 from tests.delivery.test_webhooks import deliver_all, pay, receiver, run, webhook
@@ -192,9 +192,9 @@ def test_what_is_due_is_taken_by_turns_of_the_organisations(staged, fresh_databa
         async with stage.pool.acquire() as connection:
             while waiting := await buckets_with_news(connection):
                 await hand_out(connection, Listeners(stage.programmes), waiting, clock.now())
-            rooms = Places().rooms()
-            assert rooms is not None
-            taken = await attempts.lease_due(connection, clock.now() + timedelta(seconds=1), rooms)
+            capacity = Places().capacity()
+            assert capacity is not None
+            taken = await attempts.lease_due(connection, clock.now() + timedelta(seconds=1), capacity)
         return [delivery.org_id for delivery in taken], other.org_id
 
     taken, other = run(staged, fresh_database, scenario)
@@ -228,9 +228,9 @@ SLOW, QUICK = Attempt(None, "no response", SLOW_MILLISECONDS + 1), Attempt(200, 
 
 
 def room_of(places: Places, delivery: DueDelivery) -> int:
-    rooms = places.rooms()
-    assert rooms is not None
-    return rooms.lanes.get((delivery.org_id, delivery.webhook_id), rooms.lane)
+    capacity = places.capacity()
+    assert capacity is not None
+    return capacity.lanes.get((delivery.org_id, delivery.webhook_id), capacity.lane)
 
 
 @pytest.mark.parametrize(
@@ -238,24 +238,24 @@ def room_of(places: Places, delivery: DueDelivery) -> int:
 )
 def test_slow_lanes_get_fewer_places_and_quick_ones_more(attempt, times, room):
     places, one = Places(), due(uuid4())
-    places.begin(one)  # one that goes on
+    places.occupy(one)  # one that goes on
     for _ in range(times):
-        places.begin(one)
-        places.end(one, attempt)
+        places.occupy(one)
+        places.release(one, attempt)
     assert room_of(places, one) == max(room - 1, 0)
 
 
 def test_no_organisation_has_all_places():
     places, org_id = Places(), uuid4()
     for number in range(ORG_MAX):
-        places.begin(due(org_id, f"wh_{number}"))
-    rooms = places.rooms()
-    assert rooms is not None
-    assert (rooms.orgs[org_id], rooms.free) == (0, AT_ONCE - ORG_MAX)
+        places.occupy(due(org_id, f"wh_{number}"))
+    capacity = places.capacity()
+    assert capacity is not None
+    assert (capacity.orgs[org_id], capacity.free) == (0, ATTEMPTS_MAX - ORG_MAX)
 
 
 def test_a_lane_that_asks_to_be_left_alone_is():
     places, one = Places(), due(uuid4())
-    places.begin(one)
-    places.end(one, Attempt(429, "HTTP 429", 5, retry_after=30))
+    places.occupy(one)
+    places.release(one, Attempt(429, "HTTP 429", 5, retry_after=30))
     assert room_of(places, one) == 0

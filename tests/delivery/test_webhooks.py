@@ -267,7 +267,7 @@ def test_delays_grow_to_the_end_of_the_day():
     assert delays[0] == timedelta(seconds=3.75)
     assert delays == sorted(delays)
     assert at <= NOW + GIVE_UP_AFTER < at + 2 * delays[-1]
-    early, late = (existing(next_attempt_at(3, NOW, NOW, chance)) for chance in (1, 0))
+    early, late = (existing(next_attempt_at(3, NOW, NOW, jitter)) for jitter in (1, 0))
     assert (early - NOW, late - NOW) == (timedelta(seconds=10), timedelta(seconds=20))
 
 

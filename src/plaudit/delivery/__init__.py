@@ -1,1 +1,1 @@
-"""Delivers messages to other systems: from the outbox to their webhooks."""
+"""Deliver messages from the outbox to webhooks and browsers."""

@@ -1,14 +1,14 @@
-"""The address of an attempt as it is sent: ASCII, whatever was saved."""
+"""Convert a webhook's saved address to the ASCII form that is sent."""
 
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import idna
 
-_KEPT = "%/:=&?~#+!$,;'@()*[]"  # what an address may have as it is; the rest is percent-encoded
+_UNQUOTED = "%/:=&?~#+!$,;'@()*[]"  # other characters are percent-encoded
 
 
 class AddressError(ValueError):
-    """An address that nothing can be sent to. The message says why."""
+    """An address that cannot be called. The message says why."""
 
 
 def as_sent(url: str) -> str:
@@ -24,7 +24,7 @@ def as_sent(url: str) -> str:
             host = idna.encode(host, uts46=True).decode()
     except AddressError:
         raise
-    except (ValueError, UnicodeError) as problem:  # of brackets, ports, names
+    except (ValueError, UnicodeError) as problem:  # from urlsplit or idna
         raise AddressError(f"the address cannot be called: {problem}") from None
     netloc = host if port is None else f"{host}:{port}"
-    return urlunsplit((parts.scheme, netloc, quote(parts.path, _KEPT) or "/", quote(parts.query, _KEPT), ""))
+    return urlunsplit((parts.scheme, netloc, quote(parts.path, _UNQUOTED) or "/", quote(parts.query, _UNQUOTED), ""))

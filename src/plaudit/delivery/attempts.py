@@ -1,8 +1,8 @@
-"""The outbox: messages are handed out to the webhooks that want them, taken when they are due, tried, and noted.
+"""Deliveries of messages to webhooks: lease those that are due, and record the results of attempts.
 
-outbox ──hand_out, judging──► deliveries (waiting) ──take──► an attempt ──► delivered
-                            ▲                            │
-                            └──────── later ◄────────────┴──► dead, when a day is over
+outbox ──hand_out, conditions──► deliveries (waiting) ──lease_due──► an attempt ──► delivered
+                                       ▲                                 │
+                                       └──────────── retry ◄─────────────┴──► dead, after a day
 """
 
 import random
@@ -26,14 +26,14 @@ from .webhooks import Attempt
 
 _SQL = queries_beside(__file__)
 
-ATTEMPT_LEASE = timedelta(seconds=8)  # then an attempt of a process that died is repeated
+ATTEMPT_LEASE = timedelta(seconds=8)  # if a process dies, its attempts are repeated after this time
 DISABLE_AFTER = timedelta(days=3)
 RETENTION = timedelta(days=30)
-PUSH = "push:"  # the prefix of a subscription's id in the place of a webhook's id
+PUSH = "push:"  # begins `webhook_id` if it is the id of a push subscription
 
 
 class DueDelivery(Struct, frozen=True, kw_only=True):
-    """A message that is due at one webhook."""
+    """A delivery of a message to a webhook that is due."""
 
     org_id: UUID
     webhook_id: str
@@ -45,8 +45,8 @@ class DueDelivery(Struct, frozen=True, kw_only=True):
     payload: str
 
 
-class Rooms(Struct, frozen=True, kw_only=True):
-    """How many attempts may start: in total, by lane, and by organisation; `lane` and `org` for those not listed."""
+class Capacity(Struct, frozen=True, kw_only=True):
+    """How many attempts may start: in total, by lane, and by organisation. `lane` and `org` apply to those not listed."""
 
     free: int
     lanes: Mapping[tuple[UUID, str], int]
@@ -84,25 +84,28 @@ def lane_of(webhook_id: str) -> str:
     return PUSH if webhook_id.startswith(PUSH) else webhook_id
 
 
-async def lease_due(connection: Connection, at: datetime, rooms: Rooms) -> list[DueDelivery]:
-    """Return due messages, taking turns between organisations. No other process gets them until the lease ends."""
-    lanes = [(org_id, lane, room) for (org_id, lane), room in rooms.lanes.items()]
+async def lease_due(connection: Connection, at: datetime, capacity: Capacity) -> list[DueDelivery]:
+    """Return due deliveries, taking turns between organisations. Other processes do not get them until the lease ends."""
+    lanes = [(org_id, lane, room) for (org_id, lane), room in capacity.lanes.items()]
     rows = await connection.fetch(
-        _SQL.take, at, at + ATTEMPT_LEASE, rooms.free, [lane[0] for lane in lanes], [lane[1] for lane in lanes],
-        [lane[2] for lane in lanes], rooms.lane, list(rooms.orgs), list(rooms.orgs.values()), rooms.org,
+        _SQL.lease_due, at, at + ATTEMPT_LEASE, capacity.free, [lane[0] for lane in lanes], [lane[1] for lane in lanes],
+        [lane[2] for lane in lanes], capacity.lane, list(capacity.orgs), list(capacity.orgs.values()), capacity.org,
     )  # fmt: skip
-    gone = [(row["org_id"], row["webhook_id"], row["message_id"]) for row in rows if row["payload"] is None]
-    if gone:  # the person that the message was about was erased
-        await connection.executemany(_SQL.drop, gone)
+    orphans = [(row["org_id"], row["webhook_id"], row["message_id"]) for row in rows if row["payload"] is None]
+    if orphans:  # the message was deleted with its member
+        await connection.executemany(_SQL.drop, orphans)
     return sorted((DueDelivery(**row) for row in rows if row["payload"] is not None), key=lambda due: due.number)
 
 
-async def keep(connection: Connection, those: Sequence[DueDelivery], at: datetime) -> None:
-    """Renew the leases of messages that are being sent."""
+async def renew_leases(connection: Connection, deliveries: Sequence[DueDelivery], at: datetime) -> None:
+    """Renew the leases of deliveries that are being attempted."""
     await connection.execute(
-        _SQL.keep, [due_delivery.org_id for due_delivery in those], [due_delivery.webhook_id for due_delivery in those], [due_delivery.message_id for due_delivery in those],
+        _SQL.renew_leases,
+        [delivery.org_id for delivery in deliveries],
+        [delivery.webhook_id for delivery in deliveries],
+        [delivery.message_id for delivery in deliveries],
         at + ATTEMPT_LEASE,
-    )  # fmt: skip
+    )
 
 
 async def record_attempt(connection: Connection, due: DueDelivery, attempt: Attempt, at: datetime) -> bool:
@@ -112,13 +115,21 @@ async def record_attempt(connection: Connection, due: DueDelivery, attempt: Atte
         state, next_at = "delivered", at
     else:
         later = None if attempt.final else next_attempt_at(due.attempts, due.handed_at, at, random.random())  # noqa: S311
-        asked = at + timedelta(seconds=attempt.retry_after)
-        state, next_at = ("dead", at) if later is None else ("waiting", max(later, asked))
+        requested = at + timedelta(seconds=attempt.retry_after)
+        state, next_at = ("dead", at) if later is None else ("waiting", max(later, requested))
     async with atomic(connection):
         await connection.execute(
-            _SQL.note, *key, due.message_id, state, next_at, at, attempt.status, attempt.error, attempt.milliseconds
+            _SQL.record_attempt,
+            *key,
+            due.message_id,
+            state,
+            next_at,
+            at,
+            attempt.status,
+            attempt.error,
+            attempt.milliseconds,
         )
-        since = await connection.fetchval(_SQL.note_state, *key, None if attempt.succeeded else at)
+        since = await connection.fetchval(_SQL.record_failing, *key, None if attempt.succeeded else at)
     return since is not None and at - since > DISABLE_AFTER
 
 
@@ -133,28 +144,28 @@ async def secrets_of(connection: Connection, org_id: UUID, webhook_id: str, at: 
 
 
 async def rotate(connection: Connection, org_id: UUID, webhook_id: str, at: datetime, overlap: timedelta) -> str:
-    """Create a new secret. The old one keeps signing until the overlap ends."""
+    """Create and return a new secret. The old one also signs until the overlap ends."""
     await secrets_of(connection, org_id, webhook_id, at)
-    fresh = secret_of(secrets.token_bytes(32))
-    await connection.execute(_SQL.rotate, org_id, webhook_id, fresh, at + overlap)
-    return fresh
+    secret = secret_of(secrets.token_bytes(32))
+    await connection.execute(_SQL.rotate, org_id, webhook_id, secret, at + overlap)
+    return secret
 
 
 async def redeliver(connection: Connection, listener: Listener, messages: Sequence[Row], at: datetime) -> int:
-    """Queue messages again that are for the webhook. Return at most how many."""
+    """Queue those of the messages again that the webhook wants. Return their number, before conditions are evaluated."""
     messages = [row for row in messages if listener.may_want(row)]
-    wanted = [(*delivery_row(listener, row), at) for row in messages]
-    if wanted:
+    rows = [(*delivery_row(listener, row), at) for row in messages]
+    if rows:
         await suspects.clear(connection, *(suspect_id_of(row["message_id"], listener.webhook_id) for row in messages))
-        await connection.executemany(_SQL.deliver_again, wanted)
-    return len(wanted)
+        await connection.executemany(_SQL.deliver_again, rows)
+    return len(rows)
 
 
 async def once_more(connection: Connection, org_id: UUID, webhook_id: str, message_id: UUID, at: datetime) -> bool:
-    """Queue one message again, whatever the conditions are. Return whether it was ever queued for the webhook."""
+    """Queue one message again, regardless of conditions. Return False if it was never queued for the webhook."""
     await suspects.clear(connection, suspect_id_of(message_id, webhook_id))
-    done = await connection.execute(_SQL.once_more, org_id, webhook_id, message_id, at)
-    return done.endswith(" 1")
+    status = await connection.execute(_SQL.once_more, org_id, webhook_id, message_id, at)
+    return status.endswith(" 1")
 
 
 async def deliveries(
@@ -172,12 +183,12 @@ async def state_of(connection: Connection, org_id: UUID, webhook_id: str) -> Row
 
 
 async def record_disabled(connection: Connection, org_id: UUID, webhook_id: str, at: datetime, reason: str) -> None:
-    """Store when and why a webhook was disabled. Its time of failing starts again when it is activated."""
+    """Store when and why a webhook was disabled, and reset the time since which it fails."""
     await connection.execute(_SQL.disabled, org_id, webhook_id, at, reason)
 
 
 async def delete_old(connection: Connection, at: datetime) -> None:
-    """Delete messages that are a month old."""
+    """Delete messages, feed entries and deliveries that are older than `RETENTION`."""
     await connection.execute(_SQL.clear_outbox, at - RETENTION)
     await connection.execute(_SQL.clear_feed, at - RETENTION)
     await connection.execute(_SQL.clear_deliveries, at - RETENTION)

@@ -1,20 +1,20 @@
 -- name: deliver_again
--- A message on its way to a webhook, also when it has been delivered or given up.
+-- Queue a message for a webhook, also if it was delivered or is dead.
 INSERT INTO deliveries (org_id, webhook_id, message_id, number, member_id, judging, state, created_at, next_at)
 VALUES ($1, $2, $3, $4, $5, $6, 'waiting', $7, $7)
 ON CONFLICT (org_id, webhook_id, message_id) DO UPDATE SET state = 'waiting', attempts = 0, judging = excluded.judging,
     created_at = excluded.created_at, next_at = excluded.next_at;
 
 -- name: once_more
--- One that was on its way before, also when it has been delivered or given up.
+-- Queue a delivery again, also if it was delivered or is dead. Do nothing if it does not exist.
 UPDATE deliveries SET state = 'waiting', attempts = 0, judging = NULL, created_at = $4, next_at = $4
 FROM outbox WHERE deliveries.org_id = $1 AND deliveries.webhook_id = $2 AND deliveries.message_id = $3
     AND outbox.message_id = deliveries.message_id;
 
--- name: take
--- What is due, by turns: each organisation's first, then each one's second; within one by turns of its lanes. Not more
--- than a lane has room for ($4 to $6, $7 where it is not named), or an organisation ($8 and $9, or $10); and not what has
--- something of the same member before it, where a webhook wants the order kept.
+-- name: lease_due
+-- Due deliveries, in turns: first one of each organisation, then each one's second; within an organisation, its lanes
+-- take turns in the same way. A lane gets at most as many as it has room for ($4 to $6, or else $7), and so does an
+-- organisation ($8 and $9, or else $10). If a webhook keeps the order, only a member's first waiting delivery is due.
 WITH RECURSIVE lanes AS (
     (
         SELECT org_id, lane FROM deliveries WHERE state = 'waiting' AND judging IS NULL
@@ -53,23 +53,23 @@ WHERE (deliveries.org_id, deliveries.webhook_id, deliveries.message_id) = (due.o
 RETURNING deliveries.org_id, deliveries.webhook_id, deliveries.message_id, outbox.member_id,
     number, attempts, deliveries.created_at AS handed_at, payload;
 
--- name: keep
--- What is being tried still.
-UPDATE deliveries SET next_at = $4 FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS one (org_id, webhook_id, message_id)
-WHERE (deliveries.org_id, deliveries.webhook_id, deliveries.message_id) = (one.org_id, one.webhook_id, one.message_id)
+-- name: renew_leases
+-- Renew the leases of deliveries that are still being attempted.
+UPDATE deliveries SET next_at = $4 FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS attempted (org_id, webhook_id, message_id)
+WHERE (deliveries.org_id, deliveries.webhook_id, deliveries.message_id) = (attempted.org_id, attempted.webhook_id, attempted.message_id)
     AND state = 'waiting' AND attempts > 0;
 
 -- name: drop
--- A delivery of a message that is no more.
+-- Delete a delivery whose message was deleted.
 DELETE FROM deliveries WHERE org_id = $1 AND webhook_id = $2 AND message_id = $3;
 
--- name: note
--- What came of an attempt.
+-- name: record_attempt
+-- Store the result of an attempt.
 UPDATE deliveries SET state = $4, next_at = $5, tried_at = $6, status = $7, error = $8, milliseconds = $9
 WHERE org_id = $1 AND webhook_id = $2 AND message_id = $3;
 
--- name: note_state
--- Since when a webhook fails, if it does.
+-- name: record_failing
+-- Store since when a webhook has been failing (null if the last attempt succeeded), and return it.
 UPDATE webhook_states SET failing_since = CASE WHEN $3::timestamptz IS NULL THEN NULL ELSE coalesce(failing_since, $3) END
 WHERE org_id = $1 AND webhook_id = $2 RETURNING failing_since;
 
@@ -78,13 +78,13 @@ WHERE org_id = $1 AND webhook_id = $2 RETURNING failing_since;
 SELECT secret, previous_secret, previous_until FROM webhook_states WHERE org_id = $1 AND webhook_id = $2;
 
 -- name: first_secret
--- A webhook's first secret; if somebody else was faster, theirs.
+-- Store a webhook's first secret, or return the one that another process has just stored.
 INSERT INTO webhook_states AS s (org_id, webhook_id, secret) VALUES ($1, $2, $3)
 ON CONFLICT (org_id, webhook_id) DO UPDATE SET secret = s.secret
 RETURNING secret, previous_secret, previous_until;
 
 -- name: rotate
--- Another secret, and until when the one before it counts.
+-- Store a new secret, and until when the previous one is valid.
 UPDATE webhook_states SET previous_secret = secret, secret = $3, previous_until = $4
 WHERE org_id = $1 AND webhook_id = $2;
 
@@ -97,7 +97,7 @@ WHERE d.org_id = $1 AND webhook_id = $2 AND judging IS NULL AND number < $3
 ORDER BY number DESC LIMIT $5;
 
 -- name: state
--- How a webhook is doing.
+-- Since when a webhook has been failing, when and why it was disabled, and its waiting and dead deliveries.
 SELECT (SELECT failing_since FROM webhook_states WHERE org_id = $1 AND webhook_id = $2),
     (SELECT disabled_at FROM webhook_states WHERE org_id = $1 AND webhook_id = $2),
     (SELECT disabled_reason FROM webhook_states WHERE org_id = $1 AND webhook_id = $2),
@@ -105,17 +105,17 @@ SELECT (SELECT failing_since FROM webhook_states WHERE org_id = $1 AND webhook_i
 FROM deliveries WHERE org_id = $1 AND webhook_id = $2 AND state <> 'delivered' AND judging IS NULL;
 
 -- name: disabled
--- When a webhook was given up; it begins anew when it is taken into use again.
+-- Store when and why a webhook was disabled, and reset since when it fails.
 UPDATE webhook_states SET disabled_at = $3, disabled_reason = $4, failing_since = NULL WHERE org_id = $1 AND webhook_id = $2;
 
 -- name: clear_outbox
--- Old messages.
+-- Delete old messages.
 DELETE FROM outbox WHERE created_at < $1;
 
 -- name: clear_feed
--- Their order.
+-- Delete old entries of the feed.
 DELETE FROM feed WHERE created_at < $1;
 
 -- name: clear_deliveries
--- Old deliveries.
+-- Delete old deliveries.
 DELETE FROM deliveries WHERE created_at < $1;

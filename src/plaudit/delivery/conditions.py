@@ -1,12 +1,12 @@
-"""Evaluate webhooks' conditions, one organisation after the other, each within its time, whatever the conditions do.
+"""Evaluate webhooks' conditions. Organisations take turns, each with limited time, so none can block the others.
 
-hand_out ──► a delivery to be judged ──► its conditions hold: it may be tried
-                                     ├─► they do not: it is dropped
-                                     └─► nobody can say: it is dead, with the reason
+hand_out ──► a delivery with conditions ──► they hold: it is attempted
+                                        ├─► they do not hold: it is dropped
+                                        └─► they cannot be evaluated: it is dead, with the reason
 
-What ends the process cannot be caught. The guard tells who did it, where it has seen it (docs/decisions/0025). Besides,
-each look is counted before it is made: those at which a process ended are looked at again one by one, and the one that
-does it a second time is given up.
+Conditions can end the process, for example in native code. The guard usually knows which delivery did
+(docs/decisions/0025). As a fallback, each evaluation is counted before it starts: deliveries whose evaluation ended a
+process are evaluated again one at a time, and one that ends the process a second time is dead.
 """
 
 from collections import defaultdict
@@ -26,47 +26,46 @@ from .webhooks import error_of
 _SQL = queries_beside(__file__)
 
 LEASE = timedelta(seconds=5)
-AT_ONCE, OF_ORG_AT_ONCE = 500, 200
-OF_ORG_SECONDS = 0.05  # of one pass
+BATCH_MAX, ORG_BATCH_MAX = 500, 200
+ORG_SECONDS_MAX = 0.05  # per pass
 TRIES_MAX = 2
 ENDED_PROCESS = "the conditions could not be evaluated: the process ended twice while evaluating them"
 
 
 async def evaluate_conditions(connection: Connection, listeners: Listeners, at: datetime) -> int:
     """Evaluate the conditions of deliveries that wait for it. Return how many were evaluated."""
-    done = 0
-    for size, again in ((AT_ONCE, False), (1, True)):
-        rows = await connection.fetch(_SQL.begin, at, at + LEASE, min(size, OF_ORG_AT_ONCE), size, again)
+    evaluated = 0
+    for size, retry in ((BATCH_MAX, False), (1, True)):
+        rows = await connection.fetch(_SQL.start, at, at + LEASE, min(size, ORG_BATCH_MAX), size, retry)
         if rows:
-            done += await _judge_those(connection, listeners, sorted(map(dict, rows), key=_number), at)
-    return done
+            evaluated += await _evaluate(connection, listeners, sorted(map(dict, rows), key=_number), at)
+    return evaluated
 
 
-async def _judge_those(connection: Connection, listeners: Listeners, rows: list[dict[str, Any]], at: datetime) -> int:
-    found: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+async def _evaluate(connection: Connection, listeners: Listeners, rows: list[dict[str, Any]], at: datetime) -> int:
+    keys_by_query: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
     spent: dict[UUID, float] = defaultdict(float)
     for row in rows:
         key = (row["org_id"], row["webhook_id"], row["message_id"])
-        if spent[row["org_id"]] > OF_ORG_SECONDS:
-            found["put_back"].append(key)
+        if spent[row["org_id"]] > ORG_SECONDS_MAX:
+            keys_by_query["put_back"].append(key)
             continue
         listener = (await listeners.of(row["org_id"])).get(row["webhook_id"])
         started = perf_counter()
         verdict = _verdict(listener, row)
         spent[row["org_id"]] += perf_counter() - started
         if isinstance(verdict, str):
-            found["fail"].append((*key, verdict))
+            keys_by_query["fail"].append((*key, verdict))
         else:
-            found["hold" if verdict else "drop"].append(key)
+            keys_by_query["hold" if verdict else "drop"].append(key)
     async with atomic(connection):
-        for name, keys in found.items():
-            given = columns(keys)
-            await connection.execute(_SQL.by_name[name], *given, *([] if name == "drop" else [at]))
-    return len(rows) - len(found["put_back"])
+        for name, keys in keys_by_query.items():
+            await connection.execute(_SQL.by_name[name], *columns(keys), *([] if name == "drop" else [at]))
+    return len(rows) - len(keys_by_query["put_back"])
 
 
 def _verdict(listener: Listener | None, row: Row) -> bool | str:
-    if listener is None or row["payload"] is None:  # it is gone, or the message is (erased)
+    if listener is None or row["payload"] is None:  # the webhook or the message was deleted
         return False
     suspect_id = suspect_id_of(row["message_id"], row["webhook_id"])
     stopped = known.stopped(suspect_id)

@@ -1,4 +1,4 @@
-"""Delivers messages in a process of its own, so that the engine never waits for a webhook."""
+"""Deliver messages in a separate process, so that the engine never waits for a webhook."""
 
 import asyncio
 import re
@@ -41,11 +41,11 @@ T = TypeVar("T")
 
 POLL_SECONDS = 1.0
 CLEAR_EVERY_SECONDS = 3_600
-KEEP_EVERY_SECONDS = 2.0
-AWAY_SECONDS_MAX = 45.0
-LOOKS_MAX = round(AWAY_SECONDS_MAX / RECONNECT_SECONDS)
+RENEW_EVERY_SECONDS = 2.0
+UNREACHABLE_SECONDS_MAX = 45.0
+RECONNECTS_MAX = round(UNREACHABLE_SECONDS_MAX / RECONNECT_SECONDS)
 USER_AGENT = "Plaudit-Webhooks/1"
-CORRELATION_ID = re.compile(r"[\x21-\x7e]{1,200}")  # what a header can carry
+CORRELATION_ID = re.compile(r"[\x21-\x7e]{1,200}")  # the characters that a header can contain
 
 log = structlog.get_logger(__name__)
 
@@ -61,9 +61,9 @@ class Deliverer:
         self._push = WebPush(pool, sender)
         self._stopping = asyncio.Event()
         self._wake = asyncio.Event()
-        self._news: set[int] = set()  # the buckets that commits have named
-        self._judging = False  # whether there may be conditions to look at
-        self._look_at = 0.0  # when to look at all buckets, whether they were named or not
+        self._news: set[int] = set()  # buckets named by notifications
+        self._evaluating = False  # whether deliveries may have conditions to evaluate
+        self._check_all_at = 0.0  # when to check all buckets, with or without notifications
         self._listeners = Listeners(programmes)
         self._places = Places()
         self._running: dict[asyncio.Task[None], DueDelivery] = {}
@@ -77,11 +77,11 @@ class Deliverer:
         """Deliver until `stop`."""
         listening = listen(self._url, {"plaudit_outbox": self._on_notify}, lambda: self._on_notify(""))
         chores = [
-            Chore("keep_deliveries", KEEP_EVERY_SECONDS, self._renew_leases, back_off_max=KEEP_EVERY_SECONDS),
+            Chore("keep_deliveries", RENEW_EVERY_SECONDS, self._renew_leases, back_off_max=RENEW_EVERY_SECONDS),
             Chore("clear_outbox", CLEAR_EVERY_SECONDS, self._clear),
             learn_suspects(self._pool),
         ]
-        others = [
+        tasks = [
             asyncio.create_task(listening),
             asyncio.create_task(run_chores(chores)),
         ]
@@ -99,61 +99,57 @@ class Deliverer:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
         finally:
-            await cancel(others)
+            await cancel(tasks)
             await asyncio.gather(*self._running, return_exceptions=True)
 
     async def once(self) -> int:
-        """Hand out new messages, evaluate conditions, and start due attempts. Return how much was done.
-
-        Once a second all buckets are checked: a notification may be lost, or another process may have ended with its
-        buckets.
-        """
+        """Hand out new messages, evaluate conditions, and start due attempts. Return their total number."""
         async with self._pool.acquire() as connection:
             handed = await self._hand_out(connection)
             if known.all:  # some suspects may have been cleared, to be tried again
                 await learn(connection)
-            judged = await evaluate_conditions(connection, self._listeners, clock.now()) if self._judging else 0
-            self._judging = judged > 0
-            rooms = self._places.rooms()
-            due = [] if rooms is None else await attempts.lease_due(connection, clock.now(), rooms)
+            evaluated = await evaluate_conditions(connection, self._listeners, clock.now()) if self._evaluating else 0
+            self._evaluating = evaluated > 0
+            capacity = self._places.capacity()
+            due = [] if capacity is None else await attempts.lease_due(connection, clock.now(), capacity)
             if due and known.all:
                 await learn(connection)
         for due_delivery in due:
-            self._places.begin(due_delivery)
+            self._places.occupy(due_delivery)
             task = asyncio.create_task(self._deliver(due_delivery))
             self._running[task] = due_delivery
             task.add_done_callback(self._done)
-        return handed + judged + len(due)
+        return handed + evaluated + len(due)
 
-    def _on_notify(self, said: str) -> None:
-        """Note the buckets that a commit has named; if it has named none, all."""
-        if said:
-            self._news |= set(map(int, said.split(",")))
+    def _on_notify(self, payload: str) -> None:
+        """Remember the buckets that a commit has named; if it names none, check all."""
+        if payload:
+            self._news |= set(map(int, payload.split(",")))
         else:
-            self._look_at = 0.0
+            self._check_all_at = 0.0
         self._wake.set()
 
     async def _hand_out(self, connection: Connection) -> int:
-        """Hand out the messages of the buckets that commits have named. Return their number.
+        """Hand out the messages of the buckets named by notifications. Return their number.
 
         Once a second all buckets are checked: a notification may be lost, or another process may have died.
         """
         now = monotonic()
-        named, self._news = self._news, set()
-        if now >= self._look_at:
-            self._look_at = now + POLL_SECONDS
-            self._judging = True
-            named = await buckets_with_news(connection)
-        if not named:
+        buckets, self._news = self._news, set()
+        if now >= self._check_all_at:
+            self._check_all_at = now + POLL_SECONDS
+            self._evaluating = True
+            buckets = await buckets_with_news(connection)
+        if not buckets:
             return 0
-        handed, more = await hand_out(connection, self._listeners, named, clock.now())
-        self._news |= more
-        self._judging |= handed > 0
+        handed, unfinished = await hand_out(connection, self._listeners, buckets, clock.now())
+        self._news |= unfinished
+        self._evaluating |= handed > 0
         return handed
 
     def _done(self, task: asyncio.Task[None]) -> None:
         del self._running[task]
-        self._wake.set()  # what waited for it, for its order or for a free place
+        self._wake.set()  # deliveries may wait for its place, or to be sent after it
 
     async def _deliver(self, due: DueDelivery) -> None:
         suspect_id = attempts.suspect_id_of(due.message_id, due.webhook_id)
@@ -169,23 +165,23 @@ class Deliverer:
             if stopped is not None:
                 attempt = Attempt(None, f"not retried: during the last attempt, {stopped.reason}", 0, final=True)
             else:
-                attempt = await self._reached(lambda: self._attempt(due))
+                attempt = await self._retry_unreachable(lambda: self._attempt(due))
             telemetry.webhook_attempts.labels("delivered" if attempt.succeeded else "failed").inc()
-            failing = await self._reached(lambda: self._note(due, attempt))
+            failing = await self._retry_unreachable(lambda: self._record(due, attempt))
             if attempt.gone:
                 await self._disable(due, "the address returned 410 Gone")
             elif failing:
                 await self._disable(due, f"no attempt has succeeded for {attempts.DISABLE_AFTER.days} days")
         except UNREACHABLE:
-            pass  # the lease ends, and it is tried again
+            pass  # it is retried when the lease ends
         except Exception:
             log.exception("delivery_failed", webhook_id=due.webhook_id, message_id=str(due.message_id))
         finally:
-            self._places.end(due, attempt)
+            self._places.release(due, attempt)
 
-    async def _reached(self, once: Callable[[], Awaitable[T]]) -> T:
-        """Call `once`, retrying while the database is unreachable: no delivery waits for its lease or is repeated."""
-        for _ in range(LOOKS_MAX):
+    async def _retry_unreachable(self, once: Callable[[], Awaitable[T]]) -> T:
+        """Call `once`, and retry while the database is unreachable. Otherwise the delivery would be repeated later."""
+        for _ in range(RECONNECTS_MAX):
             try:
                 return await once()
             except UNREACHABLE:
@@ -195,21 +191,21 @@ class Deliverer:
         return await once()
 
     async def _attempt(self, due: DueDelivery) -> Attempt:
-        """Try once. An exception is the attempt's result, unless the database is unreachable."""
-        provider: DeliveryChannel = self._push if due.webhook_id.startswith(attempts.PUSH) else self
+        """Make one attempt. An exception is the attempt's result, unless the database is unreachable."""
+        channel: DeliveryChannel = self._push if due.webhook_id.startswith(attempts.PUSH) else self
         try:
-            return await provider.send(await self._programmes.current(due.org_id), due)
+            return await channel.send(await self._programmes.current(due.org_id), due)
         except UNREACHABLE:
             raise
         except BaseException as problem:
             return Attempt(None, error_of(problem), 0)
 
-    async def _note(self, due: DueDelivery, attempt: Attempt) -> bool:
+    async def _record(self, due: DueDelivery, attempt: Attempt) -> bool:
         async with self._pool.acquire() as connection:
             return await attempts.record_attempt(connection, due, attempt, clock.now())
 
     async def send(self, programme: Programme, due: DueDelivery) -> Attempt:
-        """One attempt at a webhook, signed."""
+        """Send a signed message to a webhook once. Return the result."""
         webhook = programme.webhooks.get(due.webhook_id)
         if webhook is None or webhook.url is None or webhook.status != "active":
             return Attempt(None, "the webhook was deleted or is inactive", 0)
@@ -218,24 +214,29 @@ class Deliverer:
             secrets = await attempts.secrets_of(connection, due.org_id, due.webhook_id, clock.now())
         timestamp = int(clock.now().timestamp())
         headers = signed_headers(f"msg_{due.message_id.hex}", timestamp, body, secrets.all)
-        told = msgspec.json.decode(body)
+        message = msgspec.json.decode(body)
         headers |= {"Content-Type": "application/json", "User-Agent": USER_AGENT}
-        correlation_id = told.get("correlationId") or ""
+        correlation_id = message.get("correlationId") or ""
         if CORRELATION_ID.fullmatch(correlation_id):  # others are in the body only
             headers["X-Correlation-ID"] = correlation_id
         started = tracing.now()
         attempt = await self._sender.attempt(webhook.url, headers, body)
         tracing.record(
-            "webhook", told.get("correlationId"), started, "client", type=told["type"], succeeded=attempt.succeeded
+            "webhook",
+            message.get("correlationId"),
+            started,
+            "client",
+            type=message["type"],
+            succeeded=attempt.succeeded,
         )
         return attempt
 
     async def _disable(self, due: DueDelivery, reason: str) -> None:
-        """Give up on a webhook, and say so to the others; unless it leads elsewhere by now, or is a browser."""
+        """Disable a webhook and notify the others, unless its address has changed meanwhile. Ignore browsers."""
         org_id, webhook_id, at = due.org_id, due.webhook_id, clock.now()
-        tried = (await self._programmes.current(org_id)).webhooks.get(webhook_id)
-        now = (await self._programmes.refresh(org_id)).webhooks.get(webhook_id)
-        if tried is None or now is None or now.status != "active" or now.url != tried.url:
+        attempted = (await self._programmes.current(org_id)).webhooks.get(webhook_id)
+        current = (await self._programmes.refresh(org_id)).webhooks.get(webhook_id)
+        if attempted is None or current is None or current.status != "active" or current.url != attempted.url:
             return
         change = Change(org_id=org_id, kind=KINDS["webhook"], id=webhook_id, by="plaudit", at=at)
         message_id = derived_id(org_id, f"{webhook_id} disabled {at.isoformat()}")
@@ -250,10 +251,10 @@ class Deliverer:
             log.warning("webhook_disabled", webhook_id=webhook_id, reason=reason)
 
     async def _renew_leases(self) -> bool:
-        """Renew the leases of running attempts. They are short, so others soon take over from a process that died."""
+        """Renew the leases of running attempts. They are short, so other processes soon take over if this one dies."""
         if self._running:
             async with self._pool.acquire() as connection:
-                await attempts.keep(connection, list(self._running.values()), clock.now())
+                await attempts.renew_leases(connection, list(self._running.values()), clock.now())
         return False
 
     async def _clear(self) -> bool:

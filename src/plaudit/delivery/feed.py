@@ -1,7 +1,7 @@
 """The feed: an organisation's messages in the order in which they were handed out, for clients that poll.
 
-A cursor is a number in that order with the start of the message's id. Both are stored in the database, so a cursor also
-works in a copy of it, and a cursor from after the moment of the copy is recognised.
+A cursor consists of a message's number in that order and the start of its id. Both are stored in the database, so a
+cursor also works in a copy of it, and a cursor of a message that the copy lacks is recognised.
 """
 
 from collections.abc import Sequence
@@ -20,21 +20,20 @@ from .listeners import Row
 _SQL = queries_beside(__file__)
 
 Number = Annotated[int, Meta(ge=0, le=2**62)]
-FeedPosition = tuple[
-    Number, str | Number
-]  # a number and whose it is; or two, from before messages were numbered like this
+# A message's number and the start of its id. Cursors from before this numbering have two numbers.
+FeedPosition = tuple[Number, str | Number]
 START: FeedPosition = (0, "")
 DIGITS = 8
 
 
-def place_of(row: Row) -> FeedPosition:
-    """Return a message's place in the feed."""
+def position_of(row: Row) -> FeedPosition:
+    """Return a message's position in the feed."""
     return row["number"], row["message_id"].hex[:DIGITS]
 
 
-async def number_after(connection: Connection, org_id: UUID, place: FeedPosition) -> int:
-    """Return the number of a place. Raise Conflict if this database has not reached it."""
-    number, name = place
+async def number_at(connection: Connection, org_id: UUID, position: FeedPosition) -> int:
+    """Return the number of a position. Raise Conflict if this database has not reached it."""
+    number, name = position
     if isinstance(name, int):
         return await connection.fetchval(_SQL.earlier, org_id, number, name) or 0
     row = await connection.fetchrow(_SQL.end_of, org_id, number)
@@ -52,5 +51,5 @@ async def number_after(connection: Connection, org_id: UUID, place: FeedPosition
 async def messages_after(
     connection: Connection, org_id: UUID, number: int, since: datetime | None, size: int
 ) -> Sequence[dict[str, Any]]:
-    """Return an organisation's messages after a number; only those since an instant, if one is given."""
+    """Return an organisation's messages after a number, or only those of them since `since`."""
     return [dict(row) for row in await connection.fetch(_SQL.after, org_id, number, since, size)]

@@ -1,9 +1,9 @@
-"""Live streams: a member's app learns within milliseconds what has changed.
+"""Live streams: tell members' apps within milliseconds what has changed.
 
-    commit ──NOTIFY plaudit_members──► one connection a process ──► one query for all members named ──► their streams
+    commit ──NOTIFY plaudit_members──► one connection per process ──► one query for all named members ──► their streams
 
-A notification can be lost with its connection, and a batch may have read the list of watched members just before a
-stream began. So every stream also queries once a second after it began, and with each heartbeat.
+A notification can be lost with its connection, and a batch may have read the watched buckets just before a stream was
+opened. So every stream also queries one second after it was opened, and with each heartbeat.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from plaudit.tasks import run_together
 
 STREAMS_OF_MEMBER_MAX = 5
 STREAMS_MAX = 20_000
-WAITING_MAX = 100  # what a stream may have waiting; one that reads more slowly is ended, and resumes where it was
+WAITING_MAX = 100  # notifications; a stream that reads more slowly is ended, and resumes where it was
 NOTIFICATIONS_PER_QUERY = 2_000
 HEARTBEAT_SECONDS = 15.0
 FIRST_REFRESH_SECONDS = 1.0
@@ -34,10 +34,9 @@ log = structlog.get_logger(__name__)
 
 
 class LiveStream:
-    """What one app receives: notifications, and that something has changed. It is `ended` if the app reads too slowly.
+    """One app's stream of notifications and changes. It is `ended` if the app reads too slowly.
 
-    `reset`: the stream was to resume after a notification that this database has never reached; it starts at the
-    present.
+    `reset`: the app asked to resume after a notification that this database does not have, so the stream starts now.
     """
 
     def __init__(self, member_id: UUID, seen: int) -> None:
@@ -55,25 +54,25 @@ class LiveStream:
         self._wake.set()
 
     def push(self, notes: list[NotificationRow], *, changed: bool) -> None:
-        """Add what is new."""
-        fresh = [note for note in notes if note.sequence > self.seen]
-        if fresh:
-            self.seen = fresh[-1].sequence
-        self._notes += fresh
-        self._changed |= changed or bool(fresh)
+        """Add new notifications, and whether anything else has changed."""
+        new = [note for note in notes if note.sequence > self.seen]
+        if new:
+            self.seen = new[-1].sequence
+        self._notes += new
+        self._changed |= changed or bool(new)
         if len(self._notes) > WAITING_MAX:
             self.end()
         if self._changed:
             self._wake.set()
 
     async def next(self, seconds: float) -> tuple[list[NotificationRow], bool]:
-        """Return what is new, and whether anything has changed; nothing if nothing happens within `seconds`."""
+        """Wait up to `seconds`. Return the new notifications, and whether anything has changed."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), seconds)
         self._wake.clear()
-        found, self._notes = self._notes, []
+        notes, self._notes = self._notes, []
         changed, self._changed = self._changed, False
-        return found, changed
+        return notes, changed
 
 
 class LiveStreams:
@@ -82,10 +81,10 @@ class LiveStreams:
     def __init__(self, pool: Pool, url: str) -> None:
         self._pool = pool
         self._url = url
-        self._held: dict[str, set[LiveStream]] = defaultdict(set)
+        self._by_name: dict[str, set[LiveStream]] = defaultdict(set)
         self._count = 0
-        self._named: set[str] = set()  # for whom commits have said that something changed
-        self._look: set[str] = set()  # for whom to look all the same
+        self._notified: set[str] = set()  # members that a notification has named
+        self._to_refresh: set[str] = set()  # members to query without a notification
         self._wake = asyncio.Event()
         self._watched: dict[int, float] = {}
         self._ending = False
@@ -101,20 +100,23 @@ class LiveStreams:
         )
 
     async def open(self, member_id: UUID, seen: int | None) -> LiveStream:
-        """Return a stream of what comes after `seen` (None: from now on). Raise RateLimited, or Unavailable.
+        """Return a stream of the notifications after `seen` (None: from now on). Raise RateLimited or Unavailable.
 
-        A `seen` beyond everything that the member has received comes from another database, such as one before a
-        restore.
+        A `seen` that is later than all of the member's notifications comes from another database, such as the one
+        before a restore.
         """
         name = name_of(member_id)
-        if sum(live_stream.member_id == member_id for live_stream in self._held.get(name, ())) >= STREAMS_OF_MEMBER_MAX:
+        if (
+            sum(live_stream.member_id == member_id for live_stream in self._by_name.get(name, ()))
+            >= STREAMS_OF_MEMBER_MAX
+        ):
             raise RateLimited(
                 f"A member may have at most {STREAMS_OF_MEMBER_MAX} open streams", code="too_many_streams"
             )
         if self._count >= STREAMS_MAX or self._ending:
             raise Unavailable("Too many open streams on this server; retry")
         stream = LiveStream(member_id, 0 if seen is None else seen)
-        self._held[name].add(stream)
+        self._by_name[name].add(stream)
         self._count += 1
         try:
             await self._watch([bucket_of(member_id)])
@@ -135,71 +137,71 @@ class LiveStreams:
     def close(self, stream: LiveStream) -> None:
         """Close a stream."""
         name = name_of(stream.member_id)
-        streams = self._held.get(name, set())
+        streams = self._by_name.get(name, set())
         if stream in streams:
             streams.discard(stream)
             self._count -= 1
         if not streams:
-            self._held.pop(name, None)
+            self._by_name.pop(name, None)
 
     def end(self) -> None:
         """End all streams before the process ends; their readers reconnect to another process."""
         self._ending = True
-        for streams in self._held.values():
+        for streams in self._by_name.values():
             for stream in streams:
                 stream.end()
 
     def refresh(self, stream: LiveStream) -> None:
-        """Query what is new for a stream, even without a notification."""
+        """Query for a stream, even without a notification from a commit."""
         name = name_of(stream.member_id)
-        if stream in self._held.get(name, ()):
-            self._look.add(name)
+        if stream in self._by_name.get(name, ()):
+            self._to_refresh.add(name)
             self._wake.set()
 
-    def _on_notify(self, said: str) -> None:
-        named = self._held.keys() & said.split(",")
-        if named:
-            self._named |= named
+    def _on_notify(self, payload: str) -> None:
+        notified = self._by_name.keys() & payload.split(",")
+        if notified:
+            self._notified |= notified
             self._wake.set()
 
     def _send_to_all(self) -> None:
-        """Check every stream: notifications that were missed may concern any member."""
-        self._named |= self._held.keys()
+        """Query for all streams, since any member may have been named by a notification that was missed."""
+        self._notified |= self._by_name.keys()
         self._wake.set()
 
     async def _send_waiting(self) -> None:
         await self._wake.wait()
         self._wake.clear()
-        named, look = self._named, self._look
-        self._named, self._look = set(), set()
+        notified, to_refresh = self._notified, self._to_refresh
+        self._notified, self._to_refresh = set(), set()
         try:
-            await self._send_to(named, look)
+            await self._send_to(notified, to_refresh)
         except UNREACHABLE:
-            self._named |= named
-            self._look |= look
+            self._notified |= notified
+            self._to_refresh |= to_refresh
             self._wake.set()
             raise
 
-    async def _send_to(self, named: set[str], look: set[str]) -> None:
-        streams = [live_stream for name in named | look for live_stream in self._held.get(name, ())]
+    async def _send_to(self, notified: set[str], to_refresh: set[str]) -> None:
+        streams = [live_stream for name in notified | to_refresh for live_stream in self._by_name.get(name, ())]
         seen: dict[UUID, int] = {}
         for stream in streams:
             seen[stream.member_id] = min(stream.seen, seen.get(stream.member_id, stream.seen))
         if not seen:
             return
         async with self._pool.acquire() as connection:
-            found = await notifications.after(connection, seen, NOTIFICATIONS_PER_QUERY)
+            rows = await notifications.after(connection, seen, NOTIFICATIONS_PER_QUERY)
         notes: dict[UUID, list[NotificationRow]] = defaultdict(list)
-        for member_id, note in found:
+        for member_id, note in rows:
             notes[member_id].append(note)
         for stream in streams:
-            stream.push(notes[stream.member_id], changed=name_of(stream.member_id) in named)
-        if len(found) == NOTIFICATIONS_PER_QUERY:  # there is more
-            self._look |= named | look
+            stream.push(notes[stream.member_id], changed=name_of(stream.member_id) in notified)
+        if len(rows) == NOTIFICATIONS_PER_QUERY:  # query the rest next
+            self._to_refresh |= notified | to_refresh
             self._wake.set()
 
     async def _watch(self, buckets: list[int]) -> None:
-        """Have these buckets announced, unless they are for long enough."""
+        """Watch these buckets, except those whose watch lasts long enough."""
         now = asyncio.get_running_loop().time()
         missing = sorted(bucket for bucket in buckets if self._watched.get(bucket, 0) < now + WATCHED_SECONDS / 2)
         if not missing:
@@ -209,6 +211,6 @@ class LiveStreams:
         self._watched.update(dict.fromkeys(missing, now + WATCHED_SECONDS))
 
     async def _keep_watching(self) -> bool:
-        held = {stream.member_id for streams in self._held.values() for stream in streams}
-        await self._watch(list({bucket_of(id_) for id_ in held}))
+        members = {stream.member_id for streams in self._by_name.values() for stream in streams}
+        await self._watch(list({bucket_of(member_id) for member_id in members}))
         return False

@@ -19,7 +19,7 @@ def signed_headers(message_id: str, timestamp: int, body: bytes, secrets: Sequen
 
     `X-Monterosa-Signature` is `sha256=` and the HMAC-SHA256 of the raw body, keyed by the secret as written, in hex.
     `webhook-signature` is `v1,` and the HMAC-SHA256 of id, timestamp and body, keyed by the secret's bytes, in base64;
-    with two secrets there are two signatures, separated by a space.
+    two secrets make two signatures, separated by a space.
     """
     content = f"{message_id}.{timestamp}.".encode() + body
     standard = [

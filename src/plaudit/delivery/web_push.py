@@ -21,9 +21,9 @@ from plaudit.storage.push_subscriptions import Subscription, private_key, subscr
 from .attempts import PUSH, DueDelivery
 from .webhooks import Attempt, WebhookClient
 
-TTL_SECONDS = 86_400  # how long the push service keeps it for a phone that is off
+TTL_SECONDS = 86_400  # how long the push service keeps a push for a phone that is off
 CLAIM_SECONDS = 12 * 3_600
-TEXT_MAX = 1_000  # push services take 4,096 bytes in all
+TEXT_MAX = 1_000  # push services accept 4,096 bytes in total
 GONE = (404, 410)
 GONE_FOR_GOOD = Attempt(None, "the subscription has expired, or Web Push was turned off", 0, final=True)
 
@@ -31,10 +31,10 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class DeliveryChannel(Protocol):
-    """A way to send a message: it makes one attempt and returns its result."""
+    """A way to send messages."""
 
     async def send(self, programme: Programme, due: DueDelivery) -> Attempt:
-        """Make one attempt."""
+        """Make one attempt and return its result."""
         ...
 
 
@@ -57,26 +57,26 @@ class WebPush:
         """Push to one subscription, and delete it if it no longer exists."""
         push = programme.settings.push
         assert due.member_id is not None
-        wanted = UUID(due.webhook_id.removeprefix(PUSH))
+        subscription_id = UUID(due.webhook_id.removeprefix(PUSH))
         async with self._pool.acquire() as connection:
             if self._vapid is None:
                 self._vapid = Vapid02.from_pem(await private_key(connection, clock.now()))
-            found = {
+            by_id = {
                 subscription.subscription_id: subscription
                 for subscription in await subscriptions(connection, due.member_id)
             }
-        subscription = found.get(wanted)
+        subscription = by_id.get(subscription_id)
         if push is None or subscription is None:
             return GONE_FOR_GOOD
-        prepared = self._prepared(subscription, due.payload, push.contact, self._vapid)
-        attempt = await self._sender.attempt(subscription.endpoint, prepared.headers, prepared.body)
+        encrypted = self._encrypt(subscription, due.payload, push.contact, self._vapid)
+        attempt = await self._sender.attempt(subscription.endpoint, encrypted.headers, encrypted.body)
         if attempt.status in GONE:
             async with self._pool.acquire() as connection:
-                await unsubscribe(connection, due.member_id, wanted)
+                await unsubscribe(connection, due.member_id, subscription_id)
             return msgspec.structs.replace(attempt, final=True)
         return attempt
 
-    def _prepared(self, subscription: Subscription, payload: str, contact: str, vapid: Vapid02) -> EncryptedPush:
+    def _encrypt(self, subscription: Subscription, payload: str, contact: str, vapid: Vapid02) -> EncryptedPush:
         keys = {"p256dh": subscription.p256dh, "auth": subscription.auth}
         encoded: Any = WebPusher({"endpoint": subscription.endpoint, "keys": keys}).encode(_payload_of(payload))
         parts = urlsplit(subscription.endpoint)
@@ -93,10 +93,10 @@ class WebPush:
 
 
 def _payload_of(payload: str) -> bytes:
-    """What the app's service worker gets."""
-    told = msgspec.json.decode(payload)["data"]
-    said = {name: told.get(name) for name in ("notificationId", "type", "campaignId", "title", "message")}
+    """Return the payload for the app's service worker."""
+    data = msgspec.json.decode(payload)["data"]
+    shortened = {name: data.get(name) for name in ("notificationId", "type", "campaignId", "title", "message")}
     for name in ("title", "message"):
-        if said[name] is not None:
-            said[name] = said[name][:TEXT_MAX]
-    return _ENCODER.encode(said)
+        if shortened[name] is not None:
+            shortened[name] = shortened[name][:TEXT_MAX]
+    return _ENCODER.encode(shortened)

@@ -1,4 +1,4 @@
-"""Makes one attempt at one webhook: never into a private network unless the server allows it, and without redirects."""
+"""Send one message to one webhook: without redirects, and to private networks only if the server allows it."""
 
 import asyncio
 from collections.abc import Iterable
@@ -25,10 +25,10 @@ log = structlog.get_logger(__name__)
 
 
 class Attempt(Struct, frozen=True):
-    """The result of an attempt: the response's `status`, if there was one, and the `error` unless it was delivered.
+    """The result of an attempt: the response's `status`, if it responded, and the `error` unless it was delivered.
 
-    `final`: retrying is pointless. `gone`: the webhook says that it no longer exists. `retry_after`: for how many
-    seconds it asks not to be called.
+    `final`: retrying is pointless. `gone`: the webhook says that it no longer exists. `retry_after`: the seconds that it
+    asks to wait before the next call.
     """
 
     status: int | None
@@ -40,7 +40,7 @@ class Attempt(Struct, frozen=True):
 
     @property
     def succeeded(self) -> bool:
-        """Whether the message was delivered: any 2xx."""
+        """Return whether the message was delivered: any 2xx."""
         return self.status is not None and 200 <= self.status < 300
 
 
@@ -51,9 +51,9 @@ class WebhookClient:
         self._pool = public_only_pool(private=private)
 
     async def attempt(self, url: str, headers: dict[str, str], body: bytes) -> Attempt:
-        """POST a body and return the result, whatever it is. A redirect is a failure: not 2xx.
+        """POST a body and return the result, also of a failure. A redirect is a failure.
 
-        Only the status counts: a response whose body does not end, or breaks off, is a response.
+        Only the status counts, even if the response's body never ends or breaks off.
         """
         started = perf_counter()
         status, error, retry_after = None, None, 0.0
@@ -65,7 +65,7 @@ class WebhookClient:
                     if status in BUSY:
                         retry_after = _retry_after(response.headers)
                     read = 0
-                    async for part in response.aiter_stream():  # let the connection be used again, within reason
+                    async for part in response.aiter_stream():  # reading a short body allows reuse of the connection
                         read += len(part)
                         if read > RESPONSE_BYTES_MAX:
                             break
@@ -88,7 +88,7 @@ class WebhookClient:
 
 
 def error_of(problem: BaseException) -> str:
-    """Return the text to store for an attempt that raised. Re-raise what should end the task or the process."""
+    """Return the error text to store for an exception. Re-raise exceptions that should end the task or the process."""
     if isinstance(problem, asyncio.CancelledError | KeyboardInterrupt | SystemExit | GeneratorExit):
         raise problem
     if not isinstance(problem, Exception):  # a library's, such as a panic in native code

@@ -1,1 +1,1 @@
-"""The entry point of every source of events: `actions.accept_actions` stores them durably. No HTTP (see `api/ingest`)."""
+"""The entry point of all sources of events: `actions.accept_actions` stores them durably. HTTP is in `api/ingest`."""

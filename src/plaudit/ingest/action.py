@@ -1,4 +1,4 @@
-"""An action as clients report it."""
+"""The actions that clients report."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from plaudit.core.triggers import TriggerName
 
 
 class Action(Struct, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What a client reports. One of `userId`, `email` and `phone` says who; `eventId` makes it count once."""
+    """An action that a client reports. `userId`, `email` or `phone` identifies the member. `eventId` makes it count once."""
 
     action: TriggerName
     user_id: UserId | None = None

@@ -1,7 +1,7 @@
-"""Which member is meant: one place for every entry point, whether it names members in a path, a body or an action.
+"""Resolve the names of members, for all endpoints: in paths, in bodies and in actions.
 
-A user id means its member. An e-mail address, a phone number or a unique field means the member who has it, unless it is
-a user id. For a member who was merged into another, it means the remaining member.
+A user id names its member. An e-mail address, a phone number or a unique field names the member who has it, unless it
+is a user id itself. The name of a member who was merged into another names the remaining member.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -19,7 +19,7 @@ from .action import Action
 
 
 async def resolve_users(connection: Connection, programme: Programme, names: Collection[str]) -> dict[str, str]:
-    """Return the user ids that these names mean, of those that mean another than what they say."""
+    """Return the user ids that these names stand for. Names that are user ids themselves are left out."""
     org_id, unique = programme.compiled.org_id, programme.profiles.unique
     others = [name for name in names if may_be_another_name(name, unique)]
     called = await users_called(connection, org_id, others, unique) if others else {}

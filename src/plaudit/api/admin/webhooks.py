@@ -149,7 +149,7 @@ async def replay(call: Call) -> ReplayResult:
     listener = Listener(webhook_id=webhook_id, webhook=webhook)  # the deliverer checks the webhook's conditions
     queued = 0
     async with call.connection() as connection:
-        number = await feeds.number_after(connection, call.org_id, position)
+        number = await feeds.number_at(connection, call.org_id, position)
         while rows := await feeds.messages_after(connection, call.org_id, number, body.since, REPLAY_PAGE_SIZE):
             queued += await attempts.redeliver(connection, listener, rows, clock.now())
             number = rows[-1]["number"]
@@ -163,10 +163,10 @@ async def feed(call: Call) -> MessageFeed:
     since = _since_in(call.query)
     type_ = call.query.get("type")
     async with call.connection() as connection:
-        number = await feeds.number_after(connection, call.org_id, position)
+        number = await feeds.number_at(connection, call.org_id, position)
         rows = await feeds.messages_after(connection, call.org_id, number, since, size + 1)
     page = rows[:size]
-    last = feeds.place_of(page[-1]) if page else position
+    last = feeds.position_of(page[-1]) if page else position
     messages: list[Any] = [msgspec.Raw(row["payload"].encode()) for row in page if type_ in (None, row["type"])]
     return MessageFeed(messages=messages, cursor=cursor_of(*last), has_more=len(rows) > size)
 
