@@ -82,7 +82,7 @@ def test_a_rank_is_what_a_full_sort_says(changes, scope):
         own = "a" if (user + points) % 2 else "b"
         at = NOON + timedelta(seconds=seconds)
         now[user_id] = (-points, at, member_id, own)
-        board._take([{
+        board._update([{
             "bucket": bucket_of(member_id), "now": position, "member_id": member_id, "user_id": user_id,
             "score": points, "reached_at": at, "scope": own, "round": "",
         }])  # fmt: skip

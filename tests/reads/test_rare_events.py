@@ -15,8 +15,8 @@ SEEN = 7  # rows for a page
 @pytest.fixture
 def logged(database, staged, monkeypatch):
     """Purchases of several members, and something rare at the very beginning."""
-    monkeypatch.setattr(events, "LOOKED_AT_MAX", SEEN)
-    monkeypatch.setattr(transactions, "LOOKED_AT_MAX", SEEN)
+    monkeypatch.setattr(events, "SCANNED_ROWS_MAX", SEEN)
+    monkeypatch.setattr(transactions, "SCANNED_ROWS_MAX", SEEN)
 
     def run(work):
         async def prepared():

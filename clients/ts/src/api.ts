@@ -3610,7 +3610,7 @@ export interface components {
     schemas: {
         /**
          * Action
-         * @description What a client reports. One of `userId`, `email` and `phone` says who; `eventId` makes it count once.
+         * @description An action that a client reports. `userId`, `email` or `phone` identifies the member. `eventId` makes it count once.
          */
         Action: {
             action: string;

@@ -8,7 +8,7 @@ another is about the remaining member, whether a server or the member's own toke
 from msgspec import Struct, structs
 
 from plaudit.documents.lenient import user_fields
-from plaudit.ingest.members import resolve_users, user_who_goes_on
+from plaudit.ingest.members import remaining_user, resolve_users
 
 from .http.operations import Call, Operation
 from .views.first_generation import campaign_id_of
@@ -37,7 +37,7 @@ async def name_members(operation: Operation, call: Call) -> None:
         return  # ingest resolves the users of actions itself, one batch at a time
     if call.caller.user_id is not None:
         async with call.connection() as connection:
-            user_id = await user_who_goes_on(connection, call.org_id, call.caller.user_id)
+            user_id = await remaining_user(connection, call.org_id, call.caller.user_id)
         if user_id != call.caller.user_id:
             call.caller = structs.replace(call.caller, user_id=user_id)
         return

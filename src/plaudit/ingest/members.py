@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from plaudit.core.identities import EMAIL, PHONE, normalise
 from plaudit.errors import FieldError, invalid_fields
-from plaudit.reads.identities import may_be_another_name, users_called, users_known_as, who_goes_on
+from plaudit.reads.identities import may_be_another_name, merge_targets, users_called, users_known_as
 from plaudit.storage.postgres import Connection, Pool
 from plaudit.storage.programmes import Programme
 
@@ -23,14 +23,14 @@ async def resolve_users(connection: Connection, programme: Programme, names: Col
     org_id, unique = programme.compiled.org_id, programme.profiles.unique
     others = [name for name in names if may_be_another_name(name, unique)]
     called = await users_called(connection, org_id, others, unique) if others else {}
-    merged = await who_goes_on(connection, org_id, {called.get(name, name) for name in names})
+    merged = await merge_targets(connection, org_id, {called.get(name, name) for name in names})
     meant = {name: merged.get(called.get(name, name), called.get(name, name)) for name in names}
     return {name: user_id for name, user_id in meant.items() if user_id != name}
 
 
-async def user_who_goes_on(connection: Connection, org_id: UUID, user_id: str) -> str:
+async def remaining_user(connection: Connection, org_id: UUID, user_id: str) -> str:
     """Return the user id of the remaining member: the user's own, unless they were merged into another."""
-    return (await who_goes_on(connection, org_id, [user_id])).get(user_id, user_id)
+    return (await merge_targets(connection, org_id, [user_id])).get(user_id, user_id)
 
 
 class KnownUsers(Struct, frozen=True):

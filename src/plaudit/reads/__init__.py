@@ -1,1 +1,1 @@
-"""What administrators and members read: SELECT only."""
+"""Queries for administrators and members: SELECT only."""

@@ -12,7 +12,8 @@ WHERE org_id = $1 AND cause_kind = 'campaign' AND day BETWEEN $2 AND $3 AND ($4:
 GROUP BY campaign_id ORDER BY transactions DESC, campaign_id LIMIT $5;
 
 -- name: unique_users
--- Members with a transaction in a period. What happened then was hardly written before $5 (by a sender's clock at most).
+-- Count the members with a transaction in a period. Senders' clocks can be a little ahead, so rows are read from an hour
+-- before $5, the start of the period by the wall clock.
 SELECT count(DISTINCT member_id) FROM transactions
 WHERE org_id = $1 AND created_at >= $5::timestamptz - interval '1 hour' AND occurred_at >= $2 AND occurred_at < $3
     AND amount <> 0 AND ($4::text IS NULL OR metric = $4);
@@ -26,8 +27,8 @@ FROM daily_totals WHERE org_id = $1 AND day BETWEEN $2 AND $3 AND ($5::text IS N
 GROUP BY period, metric ORDER BY period, metric;
 
 -- name: activity
--- What has happened: transactions, enrolments, changes of the configuration. Each source by its own index, and as much of it
--- as is wanted in all. Transactions are before $4, which is $2 by the wall clock.
+-- The latest transactions, enrolments and changes of the configuration. Each source uses its own index, and is limited to
+-- the size of the whole page. Transactions are those before $4, which is $2 by the wall clock.
     (SELECT 'transaction' AS type, created_at AS at, user_id, transaction_id::text AS id, metric AS what,
         amount, cause_kind AS source, cause_id, NULL::text AS by
     FROM transactions WHERE org_id = $1 AND created_at < $4 ORDER BY created_at DESC LIMIT $3)
@@ -41,7 +42,7 @@ GROUP BY period, metric ORDER BY period, metric;
 ;
 
 -- name: counts
--- How much there is.
+-- The counts of an organisation's documents and transactions.
 SELECT count(*) FILTER (WHERE kind = 'campaign') AS campaigns,
     count(*) FILTER (WHERE kind = 'campaign' AND doc ->> 'status' = 'active') AS active,
     count(*) FILTER (WHERE kind = 'rule') AS rules, count(*) FILTER (WHERE kind = 'segment') AS segments,

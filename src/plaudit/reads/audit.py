@@ -1,4 +1,4 @@
-"""The changes of the configuration, from its versions."""
+"""The changes of an organisation's documents, from their versions."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -32,7 +32,7 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
 async def fetch_page(
     connection: Connection, org_id: UUID, before: tuple[int, int], filters: Sequence[str | None], size: int
 ) -> list[AuditEntry]:
-    """Return changes, newest first. `filters` are a kind, an id and an author, or None."""
+    """Return changes, newest first. `filters` are a kind, an id and an author; None does not filter."""
     rows = await connection.fetch(_SQL.page, org_id, *before, *filters, size)
     return [
         AuditEntry(**(dict(row) | {name: _decoded(row[name]) for name in ("before", "after")}))  # pyright: ignore[reportArgumentType]

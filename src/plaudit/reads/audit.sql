@@ -1,5 +1,5 @@
 -- name: page
--- Changes of documents, newest first, each with the version before it.
+-- Changes of documents, newest first, each with the previous version.
 SELECT v.kind, v.id, v.change, v.version, v.program_version, v.ordinal, v.changed_at, v.changed_by, v.doc AS after, (
     SELECT doc FROM document_versions AS w
     WHERE w.org_id = v.org_id AND w.kind = v.kind AND w.id = v.id AND w.program_version < v.program_version

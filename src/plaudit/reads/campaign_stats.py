@@ -1,4 +1,4 @@
-"""The participants of a campaign, their progress, and what the campaign has given."""
+"""The participants of a campaign, their progress, and the amounts that the campaign has paid."""
 
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ Row = dict[str, Any]
 
 
 async def stats(connection: Connection, org_id: UUID, campaign_id: str) -> tuple[Row, list[Row]]:
-    """Return a campaign's counts, and what it has given by metric."""
+    """Return a campaign's counts, and the amounts it has paid by metric."""
     counts = await connection.fetchrow(_SQL.stats, org_id, campaign_id)
     assert counts is not None
     paid = await connection.fetch(_SQL.paid, org_id, campaign_id)
@@ -20,7 +20,7 @@ async def stats(connection: Connection, org_id: UUID, campaign_id: str) -> tuple
 
 
 async def taking_part(connection: Connection, org_id: UUID, campaign_id: str, after: UUID, size: int) -> list[Row]:
-    """Return a page of the participants."""
+    """Return a page of a campaign's participants."""
     return [dict(row) for row in await connection.fetch(_SQL.taking_part, org_id, campaign_id, after, size)]
 
 

@@ -1,12 +1,12 @@
 -- name: stats
--- How many members take part in a campaign, how many have completed it, how often.
+-- How many members take part in a campaign, how many have completed it, and how often.
 SELECT count(*) AS taking_part, count(*) FILTER (WHERE (state ->> 0)::bigint > 0) AS completed,
     coalesce(sum((state ->> 0)::bigint), 0)::bigint AS completions, max((state ->> 1)::timestamptz) AS last_at
 FROM progress JOIN members USING (bucket, member_id)
 WHERE kind = 'campaign' AND key = $2 AND members.org_id = $1;
 
 -- name: paid
--- What a campaign has given, by metric.
+-- The amounts that a campaign has paid, by metric.
 SELECT metric, sum(amount)::bigint AS amount, count(*) AS transactions FROM transactions
 WHERE org_id = $1 AND cause_kind = 'campaign' AND cause_id = $2 GROUP BY metric ORDER BY metric;
 
@@ -17,7 +17,7 @@ WHERE kind = 'campaign' AND key = $2 AND members.org_id = $1 AND member_id > $3 
 ORDER BY member_id LIMIT $4;
 
 -- name: leaderboard
--- Who has completed a campaign most often; of equals, who got there first.
+-- The members who have completed a campaign most often. Ties: the member who got there first.
 SELECT user_id, (state ->> 0)::bigint AS completions, (state ->> 1)::timestamptz AS last_at
 FROM progress JOIN members USING (bucket, member_id)
 WHERE kind = 'campaign' AND key = $2 AND members.org_id = $1 AND (state ->> 0)::bigint > 0 AND erased_at IS NULL

@@ -1,4 +1,4 @@
-"""Filters of lists by cause: by kind, or by one cause. Tables store a cause in two columns, the log in its traces."""
+"""Filter lists by cause. Tables store a cause in two columns; the log stores it in traces, as text."""
 
 from collections.abc import Sequence
 
@@ -9,40 +9,40 @@ from plaudit.core.cause import Cause, CauseKind
 
 
 class CauseFilter(Struct, frozen=True):
-    """Causes of these `kinds` (None: any), and of them only the one with this `id`, if it is given."""
+    """A filter for causes of these `kinds` (None: any) and with this `id` (None: any)."""
 
     kinds: Sequence[str] | None = None
     id: str | None = None
 
     @property
     def logged_patterns(self) -> list[str] | None:
-        """What SQL's LIKE finds the causes by in a trace, where each is as `Cause.logged`; None: any."""
+        """Return patterns for SQL's LIKE that match the causes in a trace, where they are `Cause.logged`. None: any."""
         if self.kinds is None:
             return None
-        found: list[str] = []
+        patterns: list[str] = []
         for kind in self.kinds:
             if self.id is not None or kind == CauseKind.manual_grant:
                 id_ = "" if kind == CauseKind.manual_grant else self.id or ""
-                found.append(_escaped(msgspec.json.encode(Cause(kind, id_).logged).decode()))
+                patterns.append(_escaped(msgspec.json.encode(Cause(kind, id_).logged).decode()))
             elif kind == CauseKind.campaign:
-                found.append("%")
+                patterns.append("%")
             else:
-                found += [f'"{_escaped(kind)}"', f'"{_escaped(kind)}.%"', f'["{_escaped(kind)}",%']
-        return found
+                patterns += [f'"{_escaped(kind)}"', f'"{_escaped(kind)}.%"', f'["{_escaped(kind)}",%']
+        return patterns
 
 
 ALL_CAUSES = CauseFilter()
 
 
 def of_campaign(campaign_id: str) -> CauseFilter:
-    """Return the filter for what is shown with a `campaignId`: rewards granted by hand are shown as `manual_grant`."""
+    """Return the filter for a `campaignId` of the API, where rewards granted by hand have the id `manual_grant`."""
     if campaign_id == CauseKind.manual_grant:
         return CauseFilter((CauseKind.campaign.value, CauseKind.manual_grant.value), campaign_id)
     return CauseFilter((CauseKind.campaign.value,), campaign_id)
 
 
 def of_cause(text: str) -> CauseFilter:
-    """Return the filter for a cause in one word, such as `manual`, `expiry.points`; or a kind such as `expiry`."""
+    """Return the filter for a cause such as `manual` or `expiry.points`, or for a kind such as `expiry`."""
     kind, _, id_ = text.partition(".")
     return CauseFilter((kind,), id_ or None)
 

@@ -1,4 +1,4 @@
-"""How many codes and how much stock are left."""
+"""The codes of pools, and how much of products' stock is used."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ Row = dict[str, Any]
 
 async def totals(connection: Connection, org_id: UUID, pools: Sequence[str]) -> dict[str, dict[str, int]]:
     """Return the number of codes in each state, by pool."""
-    found: dict[str, dict[str, int]] = defaultdict(dict)
+    counts: dict[str, dict[str, int]] = defaultdict(dict)
     for row in await connection.fetch(_SQL.totals, org_id, pools):
-        found[row["pool_id"]][row["state"]] = row["number"]
-    return found
+        counts[row["pool_id"]][row["state"]] = row["number"]
+    return counts
 
 
 async def codes_of(
@@ -31,16 +31,16 @@ async def codes_of(
     member_id: UUID | None,
     size: int,
 ) -> list[Row]:
-    """Return a page of a pool's codes in the order in which they are issued, each with its owner, if it has one."""
+    """Return a page of a pool's codes in the order in which they are issued, each with its owner if it has one."""
     rows = await connection.fetch(_SQL.codes_of, org_id, pool_id, after, state, member_id, size)
     return [dict(row) for row in rows]
 
 
 async def named(connection: Connection, org_id: UUID, pool_id: str, code: str) -> Row | None:
-    """Return a code of a pool with its owner. The case of letters counts unless the pool ignores it."""
+    """Return a code of a pool with its owner, or None. Case matters only if the pool is case-sensitive."""
     row = await connection.fetchrow(_SQL.as_written, org_id, pool_id, code)
     if row is None:
-        row = await connection.fetchrow(_SQL.but_for_case, org_id, pool_id, code)
+        row = await connection.fetchrow(_SQL.ignoring_case, org_id, pool_id, code)
     return None if row is None else dict(row)
 
 

@@ -1,5 +1,5 @@
 -- name: totals
--- How many codes of these pools are in each state.
+-- The number of codes in each state, by pool.
 SELECT pool_id, state, count(*) AS number FROM codes
 WHERE org_id = $1 AND pool_id = ANY($2::text[]) GROUP BY pool_id, state;
 
@@ -8,7 +8,7 @@ WHERE org_id = $1 AND pool_id = ANY($2::text[]) GROUP BY pool_id, state;
 SELECT key, quantity FROM claimed WHERE org_id = $1 AND kind = 'stock' AND key = ANY($2::text[]);
 
 -- name: codes_of
--- The codes of a pool after an ordinal: of one state, of one member, if asked; with their owners and what they are worth.
+-- The codes of a pool after an ordinal, optionally of one state or one member, with their owners and coupons.
 SELECT codes.code, codes.ordinal, state, allocated_at, redeemed_at, user_id, codes.coupon_id, origin_id, terms, expires_at,
     revoked_at
 FROM codes LEFT JOIN members USING (bucket, member_id)
@@ -18,15 +18,15 @@ WHERE codes.org_id = $1 AND codes.pool_id = $2 AND ordinal > $3
 ORDER BY ordinal LIMIT $6;
 
 -- name: as_written
--- One code.
+-- A code of a pool, in exactly this case.
 SELECT codes.code, codes.ordinal, state, allocated_at, redeemed_at, user_id, codes.coupon_id, origin_id, terms, expires_at,
     revoked_at
 FROM codes LEFT JOIN members USING (bucket, member_id)
     LEFT JOIN coupons ON (coupons.bucket, coupons.member_id, coupons.coupon_id) = (codes.bucket, codes.member_id, codes.coupon_id)
 WHERE codes.org_id = $1 AND codes.pool_id = $2 AND codes.code = $3;
 
--- name: but_for_case
--- One code of a pool in which case makes no difference: found by the index of codes in lower case.
+-- name: ignoring_case
+-- A code of a pool that ignores case, found by the index of codes in lower case.
 SELECT codes.code, codes.ordinal, state, allocated_at, redeemed_at, user_id, codes.coupon_id, origin_id, terms, expires_at,
     revoked_at
 FROM codes LEFT JOIN members USING (bucket, member_id)

@@ -12,9 +12,10 @@ SELECT * FROM failed_events WHERE org_id = $1 AND event_id = ANY($2::uuid[]);
 SELECT * FROM inbox WHERE org_id = $1 AND event_id = ANY($2::uuid[]);
 
 -- name: page_of_log
--- The events of an organisation after the one at ($2, $3, $4), newest first; or those of a member ($5) of a bucket ($14), by
--- the key of their log. Of so many ($15) those in one state, if asked; and those that a campaign or another cause ($11, as patterns of the log's text) took part in, that had
--- an outcome ($12) or were refused for a reason (one of $13), at it or at any. One of the two parts is empty, so what comes is in order.
+-- The events of an organisation before the position ($2, $3, $4), newest first, or those of a member ($5) in a bucket
+-- ($14), by the log's key. At most $15 events are read and then filtered: by state; by causes in the trace ($11, patterns
+-- of its text); by the outcome of these causes, or of any ($12); by reasons for a refusal ($13). Either the part for the
+-- organisation or the one for the member is empty, so the result is in order.
 SELECT bucket, position, event_id, event_key, user_id, kind, trigger, occurred_at, received_at, decided_at, source,
     state, program_version, payload, outcome
 FROM (
@@ -24,7 +25,7 @@ FROM (
     ) UNION ALL (
         SELECT * FROM events WHERE bucket = $14 AND member_id = $5 AND position < $4 ORDER BY position DESC LIMIT $15
     )
-) AS looked_at
+) AS scanned
 WHERE ($6::text IS NULL OR state = $6)
     AND ($8::text IS NULL OR trigger = $8)
     AND ($9::timestamptz IS NULL OR occurred_at >= $9) AND ($10::timestamptz IS NULL OR occurred_at < $10)
@@ -43,7 +44,7 @@ WHERE ($6::text IS NULL OR state = $6)
 LIMIT $7;
 
 -- name: end_of_log
--- The last of so many events of an organisation or a member, from the same place on; none if there are fewer.
+-- The position of the last event that such a page reads, or none if fewer events exist.
 (
     SELECT decided_at, bucket, position FROM events
     WHERE $5::uuid IS NULL AND org_id = $1 AND (decided_at, bucket, position) < ($2, $3, $4)
@@ -62,7 +63,7 @@ WHERE org_id = $1 AND (failed_at, event_id) < ($2, $3) AND ($4::uuid IS NULL OR 
 ORDER BY failed_at DESC, event_id DESC LIMIT $5;
 
 -- name: page_of_inbox
--- The events of an organisation that wait, newest first.
+-- The waiting events of an organisation, newest first.
 SELECT * FROM inbox WHERE org_id = $1 AND inbox_id < $2 AND ($3::uuid IS NULL OR member_id = $3)
     AND ($5::text IS NULL OR trigger = $5)
     AND ($6::timestamptz IS NULL OR occurred_at >= $6) AND ($7::timestamptz IS NULL OR occurred_at < $7)

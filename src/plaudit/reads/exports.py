@@ -1,14 +1,14 @@
-"""Exports of an organisation's members, their history and its programme, line by line, to be imported elsewhere.
+"""Export an organisation's members, their history and its programme as lines, to import them on another server.
 
 Each page of lines is one query, and no connection is held while the client reads. The order is the same on every
 server, since all ids derive from the organisation's:
 
     members                 in the order of joining
-    events, transactions    member by member in that order, each in the order of the log; then of those who never joined
+    events, transactions    member by member in that order, each in the order of the log; then of users who never joined
     audit                   by the version of the programme
     organisation            by type and key
 
-To resume a stream that broke off, pass its last whole line as the `cursor` (see `place_of`).
+To resume a stream that broke off, pass a `cursor` for its last complete line (see `place_of`).
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
@@ -25,34 +25,34 @@ from plaudit.errors import FieldError, invalid_fields
 from plaudit.storage.postgres import Connection, Pool
 from plaudit.storage.queries import queries_beside
 
-from .member_lines import ERASED, member_lines, said_id
+from .member_lines import ERASED, explicit_member_id, member_lines
 from .organisation_lines import OrganisationPlace, organisation_page, organisation_place
 from .transactions import fetch_transaction
 
 _SQL = queries_beside(__file__)
 
 MEMBERS_AT_ONCE = 200
-MEMBERS_WITH_HISTORY = 50  # at a time, so that a page of history is at most so many limits long
+MEMBERS_WITH_HISTORY = 50  # members for each page of their events or transactions
 ROWS_AT_ONCE = 500
-STRANGERS_AMONG = 5_000  # places of the log that are looked at for events of people who never joined
+LOG_ROWS_SCANNED = 5_000  # for each page of events of users who never joined
 DIGITS_MAX = 18
 _START = datetime.fromisoformat("0001-01-01T00:00:00+00:00")
 _NOBODY = UUID(int=0)
 _END = 2**62  # after every record of a member
 
-Row = Any  # of a query: a record, or something like it
+Row = Any  # a record, or a mapping like it
 Lines = list[Any]
 
 
 class MemberPlace(Struct, frozen=True):
-    """The place after this member, in the order of joining."""
+    """The position after this member, in the order of joining."""
 
     at: datetime = _START
     member_id: UUID = _NOBODY
 
 
 class HistoryPlace(Struct, frozen=True):
-    """The place after this record of this member; after `None`, only records of those who never joined are left."""
+    """The position after this record of this member. If `at` is None, only records of users who never joined are left."""
 
     at: datetime | None = _START
     member_id: UUID = _NOBODY
@@ -63,7 +63,7 @@ class HistoryPlace(Struct, frozen=True):
 
 
 class AuditPlace(Struct, frozen=True):
-    """The place after this version of this document."""
+    """The position after this version of this document."""
 
     program_version: int = -1
     ordinal: int = -1
@@ -76,27 +76,27 @@ Page = Callable[[Connection, UUID, Any], Awaitable[tuple[Lines, Any]]]
 
 
 async def lines_after(pool: Pool, org_id: UUID, kind: str, place: ExportPosition | None) -> AsyncGenerator[Lines]:
-    """Yield the lines of a kind after a place, in batches."""
+    """Yield the lines of a kind after a position, in batches."""
     first, page = _KINDS[kind]
-    there: Any = first if place is None else place
-    while there is not None:
+    position: Any = first if place is None else place
+    while position is not None:
         async with pool.acquire() as connection:
-            lines, there = await page(connection, org_id, there)
+            lines, position = await page(connection, org_id, position)
         if lines:
             yield lines
 
 
 async def place_of(connection: Connection, org_id: UUID, kind: str, cursor: str) -> ExportPosition:
-    """Return the place after the line that a cursor names. Raise Invalid if no such line exists.
+    """Return the position after the line that a cursor names. Raise Invalid if no such line exists.
 
     A cursor is a member's user id, the id of an event or transaction, `programVersion/kind/id` of a version, or
     `type/key` of a line of the organisation.
     """
-    found = await _PLACES[kind](connection, org_id, cursor)
-    if found is None:
-        wanted = "must be the cursor of the last complete line that you have; leave it out to start again"
-        raise invalid_fields([FieldError("cursor", f"{wanted} (got {cursor[:100]!r})")])
-    return found
+    place = await _PLACES[kind](connection, org_id, cursor)
+    if place is None:
+        message = "must be the cursor of the last complete line that you have; leave it out to start again"
+        raise invalid_fields([FieldError("cursor", f"{message} (got {cursor[:100]!r})")])
+    return place
 
 
 # -------------------------------------------------------------------------------------------------------- members
@@ -133,14 +133,14 @@ async def _place_of_member(connection: Connection, org_id: UUID, cursor: str) ->
 async def _of_members(
     connection: Connection, org_id: UUID, after: HistoryPlace, query: str, columns: Sequence[str]
 ) -> tuple[list[Row], HistoryPlace]:
-    """The next records of members, each member from where they are through."""
+    """Return the next records of members, and the position after them. The first member may be partly exported."""
     members = await connection.fetch(_SQL.members_from, org_id, after.at, after.member_id, MEMBERS_WITH_HISTORY)
     if not members:
         return [], HistoryPlace(at=None)
-    through = {"position": after.position, "ordinal": after.ordinal}
-    from_where = [[through[name] if row["member_id"] == after.member_id else -1 for row in members] for name in columns]
+    exported = {"position": after.position, "ordinal": after.ordinal}
+    starts = [[exported[name] if row["member_id"] == after.member_id else -1 for row in members] for name in columns]
     keys = [row["bucket"] for row in members], [row["member_id"] for row in members]
-    rows: list[Row] = list(await connection.fetch(query, *keys, *from_where, ROWS_AT_ONCE))
+    rows: list[Row] = list(await connection.fetch(query, *keys, *starts, ROWS_AT_ONCE))
     if len(rows) == ROWS_AT_ONCE:
         last = rows[-1]
         at: datetime = members[int(last["number"]) - 1]["enrolled_at"]
@@ -157,12 +157,12 @@ async def _events(
         rows, place = await _of_members(connection, org_id, after, _SQL.events_of, ("position",))
         return [event_line(org_id, row) for row in rows], place
     log = await connection.fetch(
-        _SQL.log_after, org_id, after.decided_at, after.bucket, after.position, STRANGERS_AMONG
+        _SQL.log_after, org_id, after.decided_at, after.bucket, after.position, LOG_ROWS_SCANNED
     )
     strangers = [row for row in log if row["is_strangers"]]
     keys = [[row[name] for row in strangers] for name in ("bucket", "member_id", "position", "decided_at")]
     rows = await connection.fetch(_SQL.events_at, *keys) if strangers else []
-    last = log[-1] if len(log) == STRANGERS_AMONG else None
+    last = log[-1] if len(log) == LOG_ROWS_SCANNED else None
     return [event_line(org_id, row) for row in rows], None if last is None else _after_stranger(last)
 
 
@@ -171,10 +171,10 @@ def _after_stranger(row: Row) -> HistoryPlace:
 
 
 def event_line(org_id: UUID, row: Row) -> EventLine:
-    """Return an event of the log as a line."""
+    """Return an event of the log as a line of an export."""
     return EventLine(
         id=row["event_id"], event_id=row["event_key"], org_id=org_id, user_id=row["user_id"],
-        member_id=said_id(org_id, row), kind=row["kind"], trigger=row["trigger"], occurred_at=row["occurred_at"],
+        member_id=explicit_member_id(org_id, row), kind=row["kind"], trigger=row["trigger"], occurred_at=row["occurred_at"],
         received_at=row["received_at"], decided_at=row["decided_at"], source=row["source"], state=row["state"],
         program_version=row["program_version"], fingerprint=row["fingerprint"],
         payload=msgspec.json.decode(row["payload"]), outcome=msgspec.json.decode(row["outcome"]),
@@ -189,9 +189,9 @@ async def _transactions(
 
 
 def transaction_line(org_id: UUID, row: Row) -> TransactionLine:
-    """Return a transaction of the ledger as a line."""
+    """Return a transaction of the ledger as a line of an export."""
     return TransactionLine(
-        id=row["transaction_id"], org_id=org_id, user_id=row["user_id"], member_id=said_id(org_id, row),
+        id=row["transaction_id"], org_id=org_id, user_id=row["user_id"], member_id=explicit_member_id(org_id, row),
         event=row["event_id"], ordinal=row["ordinal"], metric=row["metric"], amount=row["amount"],
         balance_after=row["balance_after"], cause_kind=row["cause_kind"], cause_id=row["cause_id"], step=row["step"], index=row["index"],
         reason=row["reason"], occurred_at=row["occurred_at"], created_at=row["created_at"], reverses=row["reverses"],
@@ -242,7 +242,7 @@ async def _audit(connection: Connection, org_id: UUID, after: AuditPlace) -> tup
 
 
 def audit_line(row: Row) -> AuditLine:
-    """Return a version of a document as a line."""
+    """Return a version of a document as a line of an export."""
     return AuditLine(
         program_version=row["program_version"], ordinal=row["ordinal"], kind=row["kind"], id=row["id"],
         version=row["version"], change=row["change"], changed_at=row["changed_at"], changed_by=row["changed_by"],

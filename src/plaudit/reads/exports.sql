@@ -1,14 +1,14 @@
 -- name: members_from
--- The members of an organisation in the order of joining, from one on, which is among them.
+-- The members of an organisation in the order of joining, starting with the given one.
 SELECT bucket, member_id, enrolled_at FROM members
 WHERE org_id = $1 AND (enrolled_at, member_id) >= ($2, $3) ORDER BY enrolled_at, member_id LIMIT $4;
 
 -- name: joined
--- When a member joined: their place in the order of joining.
+-- The time when a member joined, which decides their position in an export.
 SELECT enrolled_at FROM members WHERE bucket = $1 AND member_id = $2 AND org_id = $3;
 
 -- name: events_of
--- The events of these members, each from its place on, in the order of the members and their logs.
+-- The events of these members, each after a position, in the order of the members and their logs.
 SELECT number, e.* FROM unnest($1::smallint[], $2::uuid[], $3::bigint[]) WITH ORDINALITY AS wanted (bucket, member_id, after, number),
 LATERAL (
     SELECT events.*, fingerprint FROM events LEFT JOIN event_ids USING (event_id)
@@ -17,7 +17,7 @@ LATERAL (
 ) AS e ORDER BY number, e.position LIMIT $4;
 
 -- name: transactions_of
--- The transactions of these members, each from its place on, in the order of the members and their ledgers.
+-- The transactions of these members, each after a position, in the order of the members and their ledgers.
 SELECT number, t.* FROM unnest($1::smallint[], $2::uuid[], $3::bigint[], $4::integer[]) WITH ORDINALITY
     AS wanted (bucket, member_id, after, ordinal_after, number),
 LATERAL (
@@ -28,7 +28,7 @@ LATERAL (
 ) AS t ORDER BY number, t.position, t.ordinal LIMIT $5;
 
 -- name: log_after
--- The places in the log of an organisation after one, and whether each is of somebody who never became a member.
+-- The positions in the log of an organisation after the given one, and whether each is of a user who never joined.
 SELECT bucket, member_id, position, decided_at, NOT EXISTS (
     SELECT FROM members AS m WHERE (m.bucket, m.member_id) = (e.bucket, e.member_id)
 ) AS is_strangers
@@ -36,7 +36,7 @@ FROM events AS e WHERE org_id = $1 AND (decided_at, bucket, position) > ($2, $3,
 ORDER BY decided_at, bucket, position LIMIT $5;
 
 -- name: events_at
--- Events by their places, in this order.
+-- Events by their positions, in this order.
 SELECT events.*, fingerprint
 FROM unnest($1::smallint[], $2::uuid[], $3::bigint[], $4::timestamptz[]) WITH ORDINALITY
     AS wanted (bucket, member_id, position, decided_at, number)
@@ -44,7 +44,7 @@ JOIN events USING (bucket, member_id, position, decided_at) LEFT JOIN event_ids 
 ORDER BY number;
 
 -- name: audit_after
--- The versions of documents after one, the oldest first.
+-- The versions of documents after the given one, oldest first.
 SELECT program_version, ordinal, kind, id, version, change, doc, changed_at, changed_by FROM document_versions
 WHERE org_id = $1 AND (program_version, ordinal, kind COLLATE "C", id COLLATE "C") > ($2, $3, $4, $5)
 ORDER BY program_version, ordinal, kind COLLATE "C", id COLLATE "C" LIMIT $6;

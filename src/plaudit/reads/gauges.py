@@ -18,7 +18,7 @@ def _by(query: str) -> Fetch:
     return lambda connection: connection.fetch(query)
 
 
-# name of the gauge: its help, its labels, what fetches its rows, the column that has the value
+# Each gauge has its help text, its labels, the function that fetches its rows, and the column with the value.
 GAUGES: dict[str, tuple[str, tuple[str, ...], Fetch, str]] = {
     "plaudit_oldest_waiting_seconds": ("Age of the oldest queued event.", ("bucket",), _by(_SQL.waiting), "value"),
     "plaudit_code_pools_empty": ("Active code pools without an available code.", (), _by(_SQL.empty_pools), "value"),
@@ -33,7 +33,7 @@ GAUGES: dict[str, tuple[str, tuple[str, ...], Fetch, str]] = {
     "plaudit_deliveries": ("Webhook deliveries, by state.", ("state",), _by(_SQL.deliveries), "value"),
 }
 
-# Those that name organisations, for servers whose operator wants them.
+# Gauges that name organisations are optional: they have one value for each pool and product.
 GAUGES_BY_ORG: dict[str, tuple[str, tuple[str, ...], Fetch, str]] = {
     "plaudit_codes_available": ("Codes left in a pool.", ("org", "pool"), _by(_SQL.codes), "value"),
     "plaudit_stock_left": ("Stock left of a product.", ("org", "product"), _by(_SQL.stock), "value"),

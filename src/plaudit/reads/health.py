@@ -1,4 +1,4 @@
-"""The state of the engine."""
+"""The state of the engine, and problems that an operator should fix."""
 
 from datetime import datetime
 from uuid import UUID
@@ -14,7 +14,7 @@ _SQL = queries_beside(__file__)
 
 
 class EngineHealth(Struct, frozen=True):
-    """Whether the database accepts writes; the workers that run; and since when the oldest waiting event has waited."""
+    """Whether the database accepts writes, the number of running workers, and when the oldest waiting event arrived."""
 
     writable: bool
     workers: int
@@ -35,34 +35,39 @@ async def waiting(connection: Connection, org_id: UUID) -> bool:
 
 
 class Notice(Struct, frozen=True):
-    """A problem that stops nothing yet, but will."""
+    """A problem that does no harm yet but will if nobody fixes it."""
 
     code: str
     message: str
 
 
 async def fetch_months(connection: Connection) -> list[asyncpg.Record]:
-    """Return, for each monthly table, its rows outside of all months, whether the present month exists, and how many ahead."""
+    """Return the state of each table's monthly partitions.
+
+    That is the number of rows outside of them, whether the current month has one, and how many exist for later months.
+    """
     return await connection.fetch(_SQL.months)
 
 
 async def warnings(connection: Connection) -> list[Notice]:
     """Return the problems that an operator should fix soon."""
-    found: list[Notice] = []
+    notices: list[Notice] = []
     for row in await fetch_months(connection):
         table = row["table"]
         if row["outside"]:
-            found.append(
+            notices.append(
                 Notice(
                     "rows_outside_months",
                     f"{row['outside']} rows of {table} are outside all monthly partitions ({table}_rest)",
                 )
             )
         if not row["present"]:
-            found.append(Notice("month_missing", f"{table} has no partition for the present month"))
+            notices.append(Notice("month_missing", f"{table} has no partition for the present month"))
         elif not row["ahead"]:
-            found.append(Notice("month_missing", f"{table} has no partition for the next month"))
+            notices.append(Notice("month_missing", f"{table} has no partition for the next month"))
     for row in await connection.fetch(_SQL.chores_left_out, NOT_CHORES, TRIES_MAX):
-        what = f"{row['documents']} of kind {row['kind']} are skipped for now (chore_failed or process_left in the log)"
-        found.append(Notice("chore_left_out", what))
-    return found
+        message = (
+            f"{row['documents']} of kind {row['kind']} are skipped for now (chore_failed or process_left in the log)"
+        )
+        notices.append(Notice("chore_left_out", message))
+    return notices

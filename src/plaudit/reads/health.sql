@@ -1,17 +1,17 @@
 -- name: state
--- Whether the server takes writes, whether workers are alive, and since when the oldest event waits.
+-- Whether the database accepts writes, how many workers run, and when the oldest waiting event arrived.
 SELECT current_setting('transaction_read_only') = 'off' AS writable,
     (SELECT count(*) FROM workers) AS workers, (SELECT max(seen_at) FROM workers) AS worker_seen_at,
     (SELECT min(received_at) FROM (SELECT received_at FROM inbox ORDER BY bucket, inbox_id LIMIT 1000) AS oldest)
         AS oldest_waiting_at;
 
 -- name: waiting
--- Whether anything of an organisation waits to be decided.
+-- Whether an organisation has events that wait to be decided.
 SELECT EXISTS (SELECT FROM inbox WHERE org_id = $1);
 
 -- name: months
--- Of each table that is kept by month: how many rows lie outside all months (counted up to 100,000), whether the present
--- month is there, and how many are made ahead.
+-- The state of each table's monthly partitions: the number of rows outside of them (counted up to 100,000), whether the
+-- current month has one, and how many exist for later months.
 WITH outside AS (
     SELECT 'events' AS name, (SELECT count(*) FROM (SELECT FROM events_rest LIMIT 100000) AS rest) AS rows
     UNION ALL SELECT 'transactions', (SELECT count(*) FROM (SELECT FROM transactions_rest LIMIT 100000) AS rest)
@@ -30,6 +30,6 @@ SELECT name AS table, rows AS outside, EXISTS (
 FROM outside ORDER BY name;
 
 -- name: chores_left_out
--- What is not seen to at present, since it raised or ended its process: how many documents, by kind.
+-- The number of documents whose chores are skipped for now, because they raised or ended a process, by kind.
 SELECT kind, count(*) AS documents FROM suspects
 WHERE kind <> ALL($1::text[]) AND tries >= $2 AND noted_at > now() - interval '10 minutes' GROUP BY kind ORDER BY kind;

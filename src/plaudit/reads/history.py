@@ -1,4 +1,4 @@
-"""A member's history: achievements and what they brought, combined from the log and the ledger."""
+"""A member's history: achievements with their rewards, combined from the log and the ledger."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -25,7 +25,7 @@ BEFORE_ALL = datetime(1, 1, 1, tzinfo=UTC)
 
 
 class HistoryEntry(Struct, frozen=True, kw_only=True):
-    """What one campaign, or another cause, did at one event.
+    """The results of one campaign, or another cause, at one event.
 
     `fired`: the effects ran. `step` is the step that was completed, and `completed` says whether the campaign was.
     """
@@ -42,29 +42,29 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
 async def history(
     connection: Connection, member_id: UUID, since: datetime, until: datetime, is_shown: Callable[[HistoryEntry], bool]
 ) -> list[HistoryEntry]:
-    """Return the entries from `since` to before `until` that are shown, in chronological order.
+    """Return the entries from `since` (inclusive) to `until` (exclusive) that are shown, in chronological order.
 
-    If there are more than 1,000, return about as many, without cutting a second in two.
+    If there are more than 1,000, return at least 1,000, up to the end of a second.
     """
     key = bucket_of(member_id), member_id
-    found: list[HistoryEntry] = []
-    place = BEFORE_ALL, 0
+    entries: list[HistoryEntry] = []
+    after = BEFORE_ALL, 0
     while True:
-        rows = await connection.fetch(_SQL.events, *key, since, until, *place, EVENTS_AT_ONCE)
+        rows = await connection.fetch(_SQL.events, *key, since, until, *after, EVENTS_AT_ONCE)
         moved: dict[int, list[BalanceChange]] = defaultdict(list)
-        for position, *item in await connection.fetch(_SQL.moved, *key, [row["position"] for row in rows]):
-            metric, amount, balance_after, kind, id_ = item
+        transactions = await connection.fetch(_SQL.transactions, *key, [row["position"] for row in rows])
+        for position, metric, amount, balance_after, kind, id_ in transactions:
             moved[position].append(BalanceChange(metric, amount, balance_after, Cause(kind, id_)))
         for row in rows:
-            # The caller continues after the last second returned, so no second may be returned in part.
-            if len(found) >= ENTRIES_MAX and row["occurred_at"].replace(microsecond=0) > found[-1].at.replace(
+            # The caller continues after the last second that is returned, so that second must be complete.
+            if len(entries) >= ENTRIES_MAX and row["occurred_at"].replace(microsecond=0) > entries[-1].at.replace(
                 microsecond=0
             ):
-                return found
-            found += filter(is_shown, _entries(row, outcome_from(row["outcome"]), moved[row["position"]]))
+                return entries
+            entries += filter(is_shown, _entries(row, outcome_from(row["outcome"]), moved[row["position"]]))
         if len(rows) < EVENTS_AT_ONCE:
-            return found
-        place = rows[-1]["occurred_at"], rows[-1]["position"]
+            return entries
+        after = rows[-1]["occurred_at"], rows[-1]["position"]
 
 
 def _entries(row: asyncpg.Record, outcome: Outcome, moved: list[BalanceChange]) -> list[HistoryEntry]:
@@ -80,7 +80,7 @@ def _entries(row: asyncpg.Record, outcome: Outcome, moved: list[BalanceChange]) 
         shown.setdefault(cause, {})
     if outcome.moves and not shown:
         shown[Cause(_moving_kind(), outcome.moves[0].document_id)] = {}
-    # A move goes with what moved a metric first: there is no saying which of several it was.
+    # Show moves with the first cause that changed a balance: the log does not say which of several caused them.
     first = next(
         (balance_change.cause for balance_change in moved if balance_change.cause in shown),
         next(iter(shown), None),
@@ -91,12 +91,12 @@ def _entries(row: asyncpg.Record, outcome: Outcome, moved: list[BalanceChange]) 
             at=row["occurred_at"],
             cause=cause,
             changes=summarise(cause, moved, outcome.items, outcome.moves if cause == first else ()),
-            **known,
+            **fields,
         )
-        for cause, known in shown.items()
+        for cause, fields in shown.items()
     ]
 
 
 def _moving_kind() -> str:
-    """Return the kind of the mechanic that moves are of: the log does not say it, so there is one."""
+    """Return the kind of the mechanic that moves members. There is only one, as the log does not store the kind."""
     return next(kind for kind, mechanic in MECHANICS.items() if mechanic.moves_members)

@@ -1,4 +1,4 @@
-"""Finds members by other names: an e-mail address, a phone number, or a field that is unique in the profile schema."""
+"""Find members by identities: an e-mail address, a phone number, or a unique field of the profile schema."""
 
 from collections.abc import Iterable, Sequence
 from uuid import UUID
@@ -22,8 +22,8 @@ async def users_known_as(
         _SQL.users_known_as, org_id, kinds, values, [name for name in unique if name not in KINDS]
     )
     users: dict[str, str] = {}
-    order = {kind: place for place, kind in enumerate((*KINDS, *unique))}
-    for row in sorted(rows, key=lambda row: order.get(row["kind"], 0)):  # of two fields, the first
+    order = {kind: index for index, kind in enumerate((*KINDS, *unique))}
+    for row in sorted(rows, key=lambda row: order.get(row["kind"], 0)):  # if several kinds match, the first one counts
         users.setdefault(row["value"], row["user_id"])
     return {text: users[value] for text, name in names.items() for _, value in name if value in users}
 
@@ -31,39 +31,39 @@ async def users_known_as(
 async def users_called(
     connection: Connection, org_id: UUID, names: Iterable[str], unique: Sequence[str] = ()
 ) -> dict[str, str]:
-    """Return the user ids for those of these names that are no user ids themselves, but another name of a member.
+    """Return the user ids for those of these names that are identities of members, but not user ids themselves.
 
-    A user id means the member with that id, even if another member has the same name.
+    A user id always means the member with that id, even if it is also another member's identity.
     """
     known = await users_known_as(connection, org_id, names, unique)
     if not known:
         return known
-    there = await existing_members(connection, org_id, known)
-    return {name: user_id for name, user_id in known.items() if name not in there}
+    existing = await existing_members(connection, org_id, known)
+    return {name: user_id for name, user_id in known.items() if name not in existing}
 
 
-async def who_goes_on(connection: Connection, org_id: UUID, user_ids: Iterable[str]) -> dict[str, str]:
-    """Return, for those of these users who have been merged, the user that each was merged into."""
-    found: dict[str, str] = {}
-    now = {user_id: user_id for user_id in user_ids}
-    while now:  # a remaining member can have been merged in turn
-        ids = [member_id_of(org_id, key) for key in set(now.values())]
+async def merge_targets(connection: Connection, org_id: UUID, user_ids: Iterable[str]) -> dict[str, str]:
+    """Return the remaining member's user id for each of these users who was merged into another member."""
+    remaining: dict[str, str] = {}
+    current = {user_id: user_id for user_id in user_ids}
+    while current:  # the member that a user was merged into can have been merged in turn
+        ids = [member_id_of(org_id, user_id) for user_id in set(current.values())]
         rows = await connection.fetch(_SQL.merged, [bucket_of(id_) for id_ in ids], ids)
         into: dict[str, str] = {row["user_id"]: row["merged_into"] for row in rows}
-        now: dict[str, str] = {name: into[value] for name, value in now.items() if value in into}
-        found |= now
-    return found
+        current: dict[str, str] = {name: into[user_id] for name, user_id in current.items() if user_id in into}
+        remaining |= current
+    return remaining
 
 
 async def remaining_users(connection: Connection, org_id: UUID, user_id: str) -> list[str]:
     """Return the user that a user was merged into, then the one that this user was merged into, and so on."""
-    found: list[str] = []
+    chain: list[str] = []
     while True:
-        member_id = member_id_of(org_id, found[-1] if found else user_id)
+        member_id = member_id_of(org_id, chain[-1] if chain else user_id)
         into = await connection.fetchrow(_SQL.merged, [bucket_of(member_id)], [member_id])
         if into is None:
-            return found
-        found.append(into["merged_into"])
+            return chain
+        chain.append(into["merged_into"])
 
 
 async def existing_members(connection: Connection, org_id: UUID, user_ids: Iterable[str]) -> set[str]:
@@ -74,5 +74,5 @@ async def existing_members(connection: Connection, org_id: UUID, user_ids: Itera
 
 
 def may_be_another_name(name: str, unique: Sequence[str]) -> bool:
-    """Return whether a user id may be another name, and is worth a query."""
+    """Return whether a user id may be an identity of a member, and is worth a query."""
     return "@" in name or name.startswith("+") or len(unique) > len(KINDS)

@@ -1,7 +1,7 @@
 """Leaderboards in memory: exact ranks in microseconds, updated from the standings at each read.
 
-A board is built on first use. It follows the positions of the buckets' logs, which become visible in order, so no
-change is missed. PostgreSQL stays the only store.
+A leaderboard is built on first use. It follows the positions of the buckets' logs, which become visible in order, so no
+change is missed. Nothing is stored outside PostgreSQL.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from plaudit.storage.queries import queries_beside
 
 _SQL = queries_beside(__file__)
 
-BOARDS_MAX = 64  # how many boards a process keeps; the one that was not looked at for longest goes first
+BOARDS_MAX = 64  # leaderboards in memory; the least recently used one is dropped first
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SCORE_MAX = 1 << 63
@@ -30,7 +30,7 @@ _TIME_BITS = 64
 
 
 class RankedMember(Struct, frozen=True):
-    """A member's place on a board. `rank` counts from 1."""
+    """A member's place on a leaderboard. `rank` counts from 1."""
 
     rank: int
     user_id: str
@@ -39,13 +39,13 @@ class RankedMember(Struct, frozen=True):
 
 
 def order_key(score: int, reached_at: datetime, member_id: UUID) -> int:
-    """Return one number to sort by: the highest score first; ties: the earliest to reach it, then the smaller id."""
+    """Return a number to sort by: the highest score first. Ties: the earliest to reach it, then the smaller id."""
     microseconds = (reached_at - _EPOCH) // timedelta(microseconds=1)
     return (_SCORE_MAX - score) << (_TIME_BITS + _MEMBER_BITS) | microseconds << _MEMBER_BITS | member_id.int
 
 
 class Leaderboard:
-    """The board of one competition, or of one scope of it; in a league, of one round."""
+    """The leaderboard of a competition, or of one scope of it; in a league, of one round."""
 
     def __init__(self, org_id: UUID, competition_id: str, scope: str | None, round_: str = "") -> None:
         self._round = round_
@@ -64,16 +64,17 @@ class Leaderboard:
         """Apply the changes since the last read."""
         async with self._lock:
             buckets = list(range(BUCKET_COUNT))
-            found = await connection.fetch(_SQL.changed, self._org_id, self._competition_id, buckets, self._seen)
-            rows: Sequence[Any] = found
+            rows: Sequence[Any] = await connection.fetch(
+                _SQL.changed, self._org_id, self._competition_id, buckets, self._seen
+            )
             if rows:
                 if self._members:
-                    self._take(rows)
+                    self._update(rows)
                 else:
-                    await asyncio.to_thread(self._take, rows)  # the first time there may be millions
+                    await asyncio.to_thread(self._update, rows)  # the first read can return millions of rows
 
-    def _take(self, rows: Sequence[Any]) -> None:
-        fresh: list[int] = []
+    def _update(self, rows: Sequence[Any]) -> None:
+        new_keys: list[int] = []
         for row in rows:
             self._seen[row["bucket"]] = row["now"]
             if row["member_id"] is None:
@@ -85,8 +86,8 @@ class Leaderboard:
             if row["round"] == self._round and (self._scope is None or row["scope"] == self._scope):
                 key = order_key(row["score"], row["reached_at"], row["member_id"])
                 self._members[member] = (key, row["user_id"])
-                fresh.append(key)
-        self._keys.update(fresh)
+                new_keys.append(key)
+        self._keys.update(new_keys)
 
     def top(self, first: int, number: int) -> list[RankedMember]:
         """Return the places from rank `first` on."""
@@ -95,7 +96,7 @@ class Leaderboard:
         ]
 
     def rank(self, user_id: str) -> RankedMember | None:
-        """Return a member's place, or None if they are not on the board."""
+        """Return a member's place, or None if the member is not on the leaderboard."""
         known = self._members.get(member_id_of(self._org_id, user_id).int)
         return None if known is None else self._place(self._keys.index(known[0]) + 1, known[0])
 
@@ -105,9 +106,9 @@ class Leaderboard:
         return [] if place is None else self.top(max(1, place.rank - number // 2), number)
 
     def among(self, user_ids: Iterable[str]) -> list[RankedMember]:
-        """Return the places of these members, by rank. Members who are not on the board are left out."""
-        found = [place for user_id in dict.fromkeys(user_ids) if (place := self.rank(user_id)) is not None]
-        return sorted(found, key=lambda place: place.rank)
+        """Return the places of these members, by rank. Members who are not on the leaderboard are left out."""
+        places = [place for user_id in dict.fromkeys(user_ids) if (place := self.rank(user_id)) is not None]
+        return sorted(places, key=lambda place: place.rank)
 
     def _place(self, rank: int, key: int) -> RankedMember:
         member = key & ((1 << _MEMBER_BITS) - 1)
@@ -117,19 +118,19 @@ class Leaderboard:
 
 
 class Leaderboards:
-    """The boards that this process has built."""
+    """The leaderboards that this process has built."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._boards: OrderedDict[tuple[UUID, str, str | None, str], Leaderboard] = OrderedDict()
 
     def forget(self, org_id: UUID | None) -> None:
-        """Drop an organisation's boards, or all. They are built again on the next use."""
+        """Drop an organisation's leaderboards, or all. They are built again on the next use."""
         for key in [key for key in self._boards if org_id in (None, key[0])]:
             del self._boards[key]
 
     async def board(self, org_id: UUID, competition_id: str, scope: str | None = None, round_: str = "") -> Leaderboard:
-        """Return a board, up to date."""
+        """Return an up-to-date leaderboard."""
         key = (org_id, competition_id, scope, round_)
         board = self._boards.get(key)
         if board is None:
@@ -150,7 +151,7 @@ async def entries(
 
 
 async def contest(connection: Connection, org_id: UUID, competition_id: str) -> Mapping[str, Any] | None:
-    """Return a competition's seed and result, if it has been opened."""
+    """Return a competition's seed and result, or None if it has no seed yet."""
     row = await connection.fetchrow(_SQL.contest, org_id, competition_id)
     return None if row is None else dict(row)
 

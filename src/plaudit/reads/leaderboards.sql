@@ -1,6 +1,6 @@
 -- name: changed
--- What has changed on a board since these positions of these buckets; and how far the buckets are now. A bucket's
--- positions are given out under its lock, so whatever becomes visible later has a higher one.
+-- The standings of a competition that have changed since these positions of the buckets, and the buckets' current
+-- positions. A bucket's positions are assigned under its lock, so rows that become visible later have higher ones.
 SELECT w.bucket, p.position AS now, s.member_id, s.user_id, s.score, s.reached_at, s.scope, s.round
 FROM unnest($3::smallint[], $4::bigint[]) AS w (bucket, seen) JOIN positions AS p USING (bucket)
 LEFT JOIN LATERAL (
@@ -19,5 +19,5 @@ WHERE competition_id = $2 AND members.org_id = $1 AND member_id > $3 ORDER BY me
 SELECT seed, opened_at, settled_at, result FROM competition_results WHERE org_id = $1 AND competition_id = $2;
 
 -- name: standings_of_member
--- Where a member stands: the competitions, and the part of the board that they are on.
+-- The competitions that a member has a score in, with the scope and the round.
 SELECT competition_id, scope, round FROM standings WHERE bucket = $1 AND member_id = $2;

@@ -1,4 +1,4 @@
-"""Everything that is stored about a person, apart from the profile."""
+"""Export all data that is stored about a member, apart from the profile."""
 
 from typing import Any
 from uuid import UUID
@@ -23,16 +23,16 @@ async def consents(connection: Connection, org_id: UUID, user_id: str) -> list[R
 
 
 async def everything(connection: Connection, org_id: UUID, user_id: str) -> dict[str, list[Row]]:
-    """Return all rows about a member, by table; JSON columns as JSON, without the tables' keys."""
+    """Return all rows about a member, by table. JSON columns are decoded, and the tables' keys left out."""
     member_id = member_id_of(org_id, user_id)
-    found: dict[str, list[Row]] = {}
-    for name, query in _HELD.items():
+    rows_by_table: dict[str, list[Row]] = {}
+    for name, query in _QUERIES.items():
         rows = await connection.fetch(query, bucket_of(member_id), member_id)
-        found[name] = [_row_view(dict(row)) for row in rows]
-    return found
+        rows_by_table[name] = [_row_view(dict(row)) for row in rows]
+    return rows_by_table
 
 
-_HELD = {
+_QUERIES = {
     "transactions": _SQL.held_transactions, "events": _SQL.held_events, "waiting": _SQL.held_waiting,
     "failed": _SQL.held_failed, "notifications": _SQL.held_notifications, "pushSubscriptions": _SQL.held_push, "progress": _SQL.held_progress,
     "segments": _SQL.held_segments, "standings": _SQL.held_standings,

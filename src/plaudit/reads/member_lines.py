@@ -1,4 +1,4 @@
-"""Members as lines of an export, with everything that decides their future."""
+"""Members as lines of an export, with all data that affects later decisions."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -21,29 +21,32 @@ _SQL = queries_beside(__file__)
 
 ERASED = "erased_"
 
-Row = Any  # of a query: a record, or something like it
+Row = Any  # a record, or a mapping like it
 
 
-def member_id_named(org_id: UUID, user_id: str, said: UUID | None) -> UUID:
-    """Return the id of a member; that of an erased one stands in their name. Raises Invalid if `said` is another."""
+def member_id_named(org_id: UUID, user_id: str, member_id: UUID | None) -> UUID:
+    """Return the id of a line's member. Raise Invalid if the line has another `member_id`.
+
+    The id derives from the user id, except for an erased member, whose pseudonym contains it.
+    """
     derived = member_id_of(org_id, user_id)
-    if said is None or said == derived:
+    if member_id is None or member_id == derived:
         return derived
-    if user_id != f"{ERASED}{said.hex}":
-        raise invalid_fields([FieldError("memberId", f"must be absent, or {derived} (got {said})")])
-    return said
+    if user_id != f"{ERASED}{member_id.hex}":
+        raise invalid_fields([FieldError("memberId", f"must be absent, or {derived} (got {member_id})")])
+    return member_id
 
 
-def said_id(org_id: UUID, row: Row) -> UUID | None:
-    """Return the id of a row's member where it does not follow from the user id."""
+def explicit_member_id(org_id: UUID, row: Row) -> UUID | None:
+    """Return the id of a row's member, or None if it derives from the user id."""
     member_id = UUID(bytes=row["member_id"].bytes)
     return None if member_id_of(org_id, row["user_id"]) == member_id else member_id
 
 
 async def member_lines(connection: Connection, org_id: UUID, ids: Sequence[UUID]) -> list[MemberLine]:
-    """Return those of these members that there are, with everything that they have.
+    """Return those of these members who exist, with all their data.
 
-    Who calls it within a transaction that sees one instant gets members none of whom is half in a batch of events.
+    Call it within a snapshot, so that a batch of events that is committed meanwhile is not visible in part.
     """
     if not ids:
         return []
@@ -52,24 +55,24 @@ async def member_lines(connection: Connection, org_id: UUID, ids: Sequence[UUID]
     rows: list[Row] = list(await connection.fetch(_SQL.members_now, *keys))
     own = {query_of_states(table): _of_own_table(table) for table in STATE_TABLES.values()}
     for query, read in (_READERS | own).items():
-        found: list[Row] = list(await connection.fetch(query, *keys))
-        for row in found:
+        records: list[Row] = list(await connection.fetch(query, *keys))
+        for row in records:
             read(parts[int(row["number"]) - 1], row)
     return [_member(org_id, row, parts[int(row["number"]) - 1]) for row in rows]
 
 
 def _member(org_id: UUID, row: Row, parts: Mapping[str, Any]) -> MemberLine:
-    kept: dict[str, Any] = {name: _in_order(part) for name, part in parts.items()}
+    sorted_parts: dict[str, Any] = {name: _in_order(part) for name, part in parts.items()}
     return member_line()(
-        user_id=row["user_id"], member_id=said_id(org_id, row), enrolled_at=row["enrolled_at"], latest_at=row["latest_at"],
+        user_id=row["user_id"], member_id=explicit_member_id(org_id, row), enrolled_at=row["enrolled_at"], latest_at=row["latest_at"],
         active_at=row["active_at"],
         sequence=row["sequence"], due_at=row["due_at"], erased_at=row["erased_at"], merged_into=row["merged_into"],
-        profile=msgspec.json.decode(row["attributes"]), **kept,
+        profile=msgspec.json.decode(row["attributes"]), **sorted_parts,
     )  # fmt: skip
 
 
 def _in_order(part: Any) -> Any:
-    """The order that is the same on every server."""
+    """Return a part sorted by key, so that it is the same on every server."""
     return dict(sorted(cast("dict[str, Any]", part).items())) if isinstance(part, dict) else part
 
 
@@ -85,7 +88,7 @@ def _state(into: dict[str, Any], row: Row) -> None:
 
 
 def _of_own_table(table: StateTable) -> Callable[[dict[str, Any], Row], None]:
-    """Return what reads the rows of a table that states have of their own."""
+    """Return a reader for the rows of a table of states."""
 
     def read(into: dict[str, Any], row: Row) -> None:
         _, key, *part = row.values()
@@ -115,14 +118,14 @@ def _coupon(into: dict[str, Any], row: Row) -> None:
 
 
 def _consent(into: dict[str, Any], row: Row) -> None:
-    given = {name: value for name, value in row.items() if name != "number"}
-    into["consents"] = [*into.get("consents", []), Consent(**given)]
+    fields = {name: value for name, value in row.items() if name != "number"}
+    into["consents"] = [*into.get("consents", []), Consent(**fields)]
 
 
 def _note(into: dict[str, Any], row: Row) -> None:
-    given = {name: value for name, value in row.items() if name not in ("number", "notification_id", "changes")}
+    fields = {name: value for name, value in row.items() if name not in ("number", "notification_id", "changes")}
     changes = None if row["changes"] is None else msgspec.json.decode(row["changes"])
-    note = NotificationLine(id=row["notification_id"], changes=changes, **given)
+    note = NotificationLine(id=row["notification_id"], changes=changes, **fields)
     into["notifications"] = [*into.get("notifications", []), note]
 
 

@@ -1,16 +1,16 @@
 -- name: members_now
--- These members, as they are now.
+-- The current rows of these members.
 SELECT number, bucket, member_id, user_id, attributes, enrolled_at, latest_at, active_at, sequence, due_at, erased_at, merged_into
 FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number) JOIN members USING (bucket, member_id)
 ORDER BY number;
 
 -- name: identities
--- Their other names.
+-- These members' identities.
 SELECT number, kind, value
 FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number) JOIN identities USING (bucket, member_id);
 
 -- name: coupons
--- Their coupons, with the state of codes of pools.
+-- These members' coupons, with the states of their codes.
 SELECT number, c.coupon_id, origin_id, c.pool_id, c.code, terms, cause_kind, cause_id, event_id, issued_at, expires_at, state,
     allocated_at, redeemed_at, revoked_at
 FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number)
@@ -19,13 +19,13 @@ FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (b
 ORDER BY number, issued_at, c.coupon_id;
 
 -- name: consents
--- Their consents, in the order that they came.
+-- These members' consents, in order.
 SELECT number, purpose, granted, source, given_at, recorded_at, recorded_by
 FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number) JOIN consents USING (bucket, member_id)
 ORDER BY number, ordinal;
 
 -- name: notifications
--- Their notifications, in the order that they came.
+-- These members' notifications, in order.
 SELECT number, notification_id, type, cause_kind, cause_id, step, display, title, message, changes, created_at, expires_at, read_at
 FROM unnest($1::text::smallint[], $2::text::uuid[]) WITH ORDINALITY AS wanted (bucket, member_id, number) JOIN notifications USING (bucket, member_id)
 ORDER BY number, sequence;

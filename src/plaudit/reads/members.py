@@ -1,4 +1,4 @@
-"""Members, with everything that belongs to them."""
+"""Members with their balances, products, coupons and other data."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ PARTS = ("balances", "holdings", "coupons", "entries", "identities", "progress",
 
 
 class MemberView(Struct, kw_only=True):
-    """A member as read: the rows of each part, in a fixed order."""
+    """A member with the rows of each part."""
 
     member_id: UUID
     user_id: str
@@ -33,27 +33,27 @@ class MemberView(Struct, kw_only=True):
 
 
 async def fetch_member(connection: Connection, org_id: UUID, user_id: str) -> MemberView | None:
-    """Return the member with that user id."""
+    """Return the member with that user id, or None."""
     member_id = member_id_of(org_id, user_id)
     row = await connection.fetchrow(_SQL.member, bucket_of(member_id), member_id)
     if row is None:
         return None
-    (found,) = await _with_parts(connection, [dict(row)])
-    return found
+    (member,) = await _with_parts(connection, [dict(row)])
+    return member
 
 
 async def fetch_members(connection: Connection, org_id: UUID, user_ids: Sequence[str]) -> list[MemberView]:
-    """Return the members with these user ids who exist, in this order."""
+    """Return the members with these user ids, in this order. Unknown ids are left out."""
     ids = [member_id_of(org_id, user_id) for user_id in user_ids]
     rows = await connection.fetch(_SQL.members, [bucket_of(id_) for id_ in ids], ids)
-    found = {view.user_id: view for view in await _with_parts(connection, [dict(row) for row in rows])}
-    return [found[user_id] for user_id in user_ids if user_id in found]
+    by_user = {view.user_id: view for view in await _with_parts(connection, [dict(row) for row in rows])}
+    return [by_user[user_id] for user_id in user_ids if user_id in by_user]
 
 
 async def fetch_page(
     connection: Connection, org_id: UUID, after: tuple[datetime, UUID], size: int, filters: Mapping[str, str]
 ) -> list[MemberView]:
-    """Return members in the order of joining; only those whose fields, as text, equal `filters`."""
+    """Return members in the order of joining whose fields, as text, equal `filters`."""
     rows = await connection.fetch(_SQL.page, org_id, *after, size, list(filters), list(filters.values()))
     return await _with_parts(connection, [dict(row) for row in rows])
 
@@ -62,7 +62,7 @@ _BOOK = msgspec.json.Decoder(Book)
 
 
 def book_of(balance: Row | None) -> Book:
-    """Return the lots of a row of balances."""
+    """Return the lots of a balance's row."""
     return EMPTY if balance is None or balance["book"] is None else _BOOK.decode(balance["book"])
 
 

@@ -8,7 +8,7 @@ SELECT member_id, bucket, user_id, attributes, enrolled_at, latest_at, active_at
 WHERE bucket = ANY($1::smallint[]) AND member_id = ANY($2::uuid[]) AND erased_at IS NULL;
 
 -- name: page
--- The members of an organisation in the order of joining, of those whose fields ($5) have these values ($6) as texts.
+-- The members of an organisation in the order of joining whose fields ($5) have these values ($6), compared as text.
 SELECT member_id, bucket, user_id, attributes, enrolled_at, latest_at, active_at FROM members
 WHERE org_id = $1 AND (enrolled_at, member_id) > ($2, $3) AND erased_at IS NULL AND merged_into IS NULL
     AND NOT EXISTS (
@@ -21,21 +21,21 @@ WHERE org_id = $1 AND (enrolled_at, member_id) > ($2, $3) AND erased_at IS NULL 
 ORDER BY enrolled_at, member_id LIMIT $4;
 
 -- name: identities
--- The other names of members.
+-- Members' identities.
 SELECT member_id, kind, value FROM identities WHERE bucket = ANY($1::smallint[]) AND member_id = ANY($2::uuid[]);
 
 -- name: balances
--- What members have.
+-- Members' balances.
 SELECT member_id, metric, amount, earned, book FROM balances
 WHERE bucket = ANY($1::smallint[]) AND member_id = ANY($2::uuid[]);
 
 -- name: holdings
--- The products that members have.
+-- The products that members hold.
 SELECT member_id, product_id, quantity, first_at, last_at FROM holdings
 WHERE bucket = ANY($1::smallint[]) AND member_id = ANY($2::uuid[]) ORDER BY first_at, product_id;
 
 -- name: coupons
--- The coupons that members have had, with their states: of a unique one its code's, which null stands for in others.
+-- Members' coupons with their states. A unique coupon has its code's state; a shared one has null unless revoked.
 SELECT coupons.member_id, coupons.coupon_id, origin_id, coupons.pool_id, coupons.code, terms, cause_kind, cause_id, issued_at,
     expires_at, CASE WHEN revoked_at IS NULL THEN codes.state ELSE 'revoked' END AS state, codes.redeemed_at, revoked_at
 FROM coupons LEFT JOIN codes USING (org_id, pool_id, code)
@@ -47,11 +47,11 @@ SELECT member_id, competition_id, entries FROM entries
 WHERE bucket = ANY($1::smallint[]) AND member_id = ANY($2::uuid[]) ORDER BY competition_id;
 
 -- name: transactions
--- How many transactions members have.
+-- The number of members' transactions.
 SELECT member_id, count(*) AS count FROM transactions
 WHERE bucket = ANY($1::smallint[]) AND member_id = ANY($2::uuid[]) GROUP BY member_id;
 
 -- name: progress
--- How far members are in campaigns, and what the mechanics keep.
+-- Members' progress in campaigns and mechanics.
 SELECT member_id, kind, key, state FROM progress
 WHERE bucket = ANY($1::smallint[]) AND member_id = ANY($2::uuid[]) ORDER BY kind, key;

@@ -24,7 +24,7 @@ _CHANGES = msgspec.json.Decoder(ChangeSummary)
 
 
 class NotificationRow(Struct, frozen=True, kw_only=True):
-    """A notification as stored. `changes` is what came with it."""
+    """A notification as stored. `changes` are the changes that it reports."""
 
     notification_id: UUID
     sequence: int
@@ -67,13 +67,13 @@ async def after(connection: Connection, seen: Mapping[UUID, int], most: int) -> 
 
 
 async def last(connection: Connection, member_id: UUID) -> int:
-    """Return the sequence of a member's newest notification; 0 if there is none."""
+    """Return the sequence of a member's newest notification, or 0."""
     return await connection.fetchval(_SQL.last, bucket_of(member_id), member_id)
 
 
 def _note(row: asyncpg.Record) -> NotificationRow:
-    found: dict[str, Any] = {name: row[name] for name in NotificationRow.__struct_fields__ if name != "cause"}
-    found["cause"] = Cause(row["cause_kind"], row["cause_id"])
-    changes = found["changes"]
-    found["changes"] = NOTHING_CHANGED if changes is None else _CHANGES.decode(changes)
-    return NotificationRow(**found)
+    fields: dict[str, Any] = {name: row[name] for name in NotificationRow.__struct_fields__ if name != "cause"}
+    fields["cause"] = Cause(row["cause_kind"], row["cause_id"])
+    changes = fields["changes"]
+    fields["changes"] = NOTHING_CHANGED if changes is None else _CHANGES.decode(changes)
+    return NotificationRow(**fields)

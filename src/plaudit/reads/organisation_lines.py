@@ -1,11 +1,11 @@
-"""What belongs to no member of an organisation, as lines of an export: what is scarce and secret.
+"""An organisation's data that belongs to no member, as lines of an export: counts, codes, seeds and results.
 
-cap, stock      what has been taken of campaigns' limits overall and of products' stock: {"quantity": 12}
-code            a code of a pool that is to be given out, in that order
-expired_code    one that never will be
-contest         a competition's seed, and its result
-round           a round of a league that is over, and its result
-fill            a segment that has been filled: it need not be again
+cap, stock      how much is used of a campaign's overall limit or a product's stock: {"quantity": 12}
+code            an unissued code of a pool, in the order of issue
+expired_code    a code that expired unissued
+contest         a competition's seed and result
+round           a settled round of a league and its result
+fill            a segment that has been filled, so that it is not filled again
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ Row = Mapping[str, Any]
 
 
 class OrganisationPlace(Struct, frozen=True):
-    """The place after this key of this type. Codes have an order of their own, so for them also after this number."""
+    """The position after this key of this type. Codes are ordered by `ordinal` instead of the key."""
 
     type: str = TYPES[0]
     key: str = ""
@@ -38,7 +38,7 @@ class OrganisationPlace(Struct, frozen=True):
 async def organisation_page(
     connection: Connection, org_id: UUID, after: OrganisationPlace
 ) -> tuple[list[OrganisationLine], OrganisationPlace | None]:
-    """Return the lines after a place, and where to go on."""
+    """Return the lines after a position, and the next position (None at the end)."""
     rows = await _rows(connection, org_id, after)
     lines = [OrganisationLine(type=after.type, key=row["key"], value=_value(row)) for row in rows]
     if len(rows) == ROWS_AT_ONCE:
@@ -73,21 +73,21 @@ _KEYS = frozenset({"key", "pool_id", "code", "ordinal", "competition_id", "round
 
 
 def _value(row: Row) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for name, value in row.items():
         if name in _KEYS or value is None:
             continue
         first, *others = name.split("_")
-        outside = first + "".join(key.capitalize() for key in others)
-        found[outside] = _WAYS[name](value) if name in _WAYS else value
-    return found
+        camel_name = first + "".join(word.capitalize() for word in others)
+        fields[camel_name] = _ENCODERS[name](value) if name in _ENCODERS else value
+    return fields
 
 
-_WAYS: Mapping[str, Callable[[Any], Any]] = {"seed": bytes.hex, "result": msgspec.json.decode}
+_ENCODERS: Mapping[str, Callable[[Any], Any]] = {"seed": bytes.hex, "result": msgspec.json.decode}
 
 
 async def organisation_place(connection: Connection, org_id: UUID, cursor: str) -> OrganisationPlace | None:
-    """Return the place after the line that a cursor names."""
+    """Return the position after the line that a cursor names, or None if the cursor is invalid."""
     type_, _, key = cursor.partition("/")
     if type_ not in TYPES or not key:
         return None

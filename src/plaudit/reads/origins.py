@@ -1,4 +1,4 @@
-"""What a reversal undoes: the original transaction, what it was, and where it counted."""
+"""Find the original transaction of a reversal, and the documents in which it counted."""
 
 from datetime import datetime
 from typing import Any
@@ -21,10 +21,13 @@ Row = dict[str, Any]
 
 
 async def origin_of(connection: Connection, programme: Programme, row: Row, user_id: str) -> Origin:
-    """Return what a transaction is, or goes back to through reversals; `user_id` is the remaining member."""
+    """Return the origin of a transaction: itself, or the one that it reverses, through any number of reversals.
+
+    `user_id` is the transaction's member, or the one that remained after merges.
+    """
     rows = [dict(record) for record in await connection.fetch(_SQL.chain, row["bucket"], row["transaction_id"])]
     first = rows[-1]
-    if first["reverses"] is not None:  # what it goes back to is gone
+    if first["reverses"] is not None:  # the original is no longer in the ledger
         return Origin(row["transaction_id"], earned=False, scored=False)
     booked = Booked(
         first["amount"], first["cause_kind"], first["kind"] or "", first["occurred_at"], first["own_expiry"]
@@ -39,19 +42,19 @@ async def origin_of(connection: Connection, programme: Programme, row: Row, user
 
 
 async def _counted_in(past: "_Past", rows: list[Row], metric: str, user_id: str, at: datetime) -> frozenset[str] | None:
-    """Return the documents of mechanics that counted a credit, and each of the reversals that have come after that.
+    """Return the documents of mechanics that counted a credit, and all of its later reversals.
 
-    None if nobody knows, as the log has it no more. A credit of which nothing was left to release is taken as if it had
-    been released (a reversal of its reversal gives it back); one that is still pending as if that happened now.
+    Return None if the log no longer has the events. A credit of which nothing was left to release counts as released,
+    since a reversal of its reversal gives it back; one that is still pending counts as if it were released now.
     """
     if not says_what_counted(past.programme.compiled, metric):
         return frozenset()
     *reversals, first = rows
-    found: frozenset[str] | None = None
+    documents: frozenset[str] | None = None
     counting = [reversal for reversal in reversals if reversal["occurred_at"] >= at]
     credit = first if at == first["occurred_at"] else await past.release(first, user_id, at)
     if credit is None:
-        found = documents_that_counted(await past.program_before(at), (), metric, first["user_id"], at, at)
+        documents = documents_that_counted(await past.program_before(at), (), metric, first["user_id"], at, at)
     else:
         counting.insert(0, credit)
     for row in counting:
@@ -59,20 +62,20 @@ async def _counted_in(past: "_Past", rows: list[Row], metric: str, user_id: str,
             return None
         program, now = await past.program(row["program_version"]), max(row["occurred_at"], at)
         trace = outcome_from(row["outcome"]).trace
-        here = documents_that_counted(program, trace, metric, row["user_id"], now, at)
-        found = here if found is None else found & here
-    return found
+        counted = documents_that_counted(program, trace, metric, row["user_id"], now, at)
+        documents = counted if documents is None else documents & counted
+    return documents
 
 
 class _Past(Struct):
-    """Programmes of the past, and what was decided by them."""
+    """Past programmes, and the releases that were decided by them."""
 
     connection: Connection
     programme: Programme
     _programmes: dict[int, Program] = {}
 
     async def program(self, version: int | None) -> Program:
-        """Return the programme of a version; the present one if the version is unknown."""
+        """Return the programme of a version, or the current one if the version is unknown."""
         if version is None or version == self.programme.compiled.version:
             return self.programme.compiled
         if version not in self._programmes:
@@ -87,7 +90,7 @@ class _Past(Struct):
         return await self.program(version or 0)
 
     async def release(self, credit: Row, user_id: str, at: datetime) -> Row | None:
-        """Return what was pending of a credit when it was released, if it was, by its member or the remaining one."""
+        """Return a credit with the event that released it, of its member or the remaining one, or None."""
         ids = list({credit["member_id"], member_id_of(self.programme.compiled.org_id, user_id)})
         row = await self.connection.fetchrow(_SQL.release, [bucket_of(value) for value in ids], ids, at)
         return None if row is None else {**credit, **dict(row), "occurred_at": at}

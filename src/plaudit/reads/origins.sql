@@ -1,6 +1,6 @@
 -- name: chain
--- A transaction, then what it goes back to through reversals, one by one: each with the event that made it, as long as
--- the log has it. What a member did before being merged may be in another bucket.
+-- A transaction, then the one it reverses, and so on, each with its event if the log still has it. Transactions from
+-- before a merge can be in another bucket.
 WITH RECURSIVE chain AS (
     SELECT bucket, member_id, position, org_id, user_id, amount, cause_kind, occurred_at, reverses, 0 AS steps_back
     FROM transactions WHERE bucket = $1 AND transaction_id = $2
@@ -13,10 +13,10 @@ SELECT chain.*, e.kind, e.program_version, e.outcome, e.payload -> 'data' ->> 'e
 FROM chain LEFT JOIN events AS e USING (bucket, member_id, position) ORDER BY steps_back;
 
 -- name: release
--- The event by which what was pending until an instant was released, at one of these members.
-SELECT program_version, outcome FROM unnest($1::smallint[], $2::uuid[]) AS asked (bucket, member_id)
+-- The timer event at $3 that released the pending amount, of one of these members.
+SELECT program_version, outcome FROM unnest($1::smallint[], $2::uuid[]) AS requested (bucket, member_id)
     JOIN events USING (bucket, member_id) WHERE kind = 'timer' AND occurred_at = $3 ORDER BY position DESC LIMIT 1;
 
 -- name: version_before
--- The version of the programme just before an instant of the organisation's clock.
+-- The version of the programme just before a time of the organisation's clock.
 SELECT max(program_version) FROM document_versions WHERE org_id = $1 AND changed_at < $2;

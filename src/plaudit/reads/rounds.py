@@ -1,4 +1,4 @@
-"""Past rounds of leagues: the places, and the winners."""
+"""Past rounds of leagues, with their places and winners."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,7 +17,7 @@ _SQL = queries_beside(__file__)
 
 
 class RoundMove(Struct, rename={"from_": "from", "user_id": "userId"}):
-    """A member whom a round moved into another `division`, or gave the prize of a `band`."""
+    """A member who moved to another `division` or won the prize of a `band` in a round."""
 
     user_id: str
     from_: str
@@ -28,7 +28,7 @@ class RoundMove(Struct, rename={"from_": "from", "user_id": "userId"}):
 
 
 class Placed(Struct, rename={"user_id": "userId"}):
-    """A stored place."""
+    """A member's place in a settled round, as stored."""
 
     user_id: str
     scope: str
@@ -38,7 +38,7 @@ class Placed(Struct, rename={"user_id": "userId"}):
 
 
 class Round(Struct):
-    """What is stored of a round. Earlier versions stored only the places of members who moved or won."""
+    """The stored result of a round. Earlier versions stored only the places of members who moved or won."""
 
     moved: list[RoundMove] = []
     places: list[Placed] = []
@@ -54,7 +54,7 @@ class Settled(Struct, frozen=True):
 
 
 class PastBoard(Struct, frozen=True):
-    """The board of a division in a round: its first places, and the number of members."""
+    """The leaderboard of a division in a past round: its first places, and the number of members."""
 
     places: Sequence[RankedMember]
     count: int
@@ -65,8 +65,8 @@ class PastBoard(Struct, frozen=True):
 
     def around(self, user_id: str, number: int) -> list[RankedMember]:
         """Return the places around a member, equally many before and after."""
-        found = self.among([user_id])
-        return self.top(max(1, found[0].rank - number // 2), number) if found else []
+        places = self.among([user_id])
+        return self.top(max(1, places[0].rank - number // 2), number) if places else []
 
     def among(self, user_ids: Sequence[str]) -> list[RankedMember]:
         """Return the places of these members, by rank."""
@@ -80,7 +80,7 @@ _DECODER = msgspec.json.Decoder(Round)
 
 
 async def settled(connection: Connection, org_id: UUID, competition_id: str, name: str | None) -> Settled | None:
-    """Return a settled round: the one with this name, or the latest."""
+    """Return the settled round with this name, or the latest one, or None."""
     row = await connection.fetchrow(_SQL.settled, org_id, competition_id, name)
     return None if row is None else Settled(row["round"], row["settled_at"], _DECODER.decode(row["result"]))
 
@@ -88,23 +88,23 @@ async def settled(connection: Connection, org_id: UUID, competition_id: str, nam
 async def board_of(
     connection: Connection, org_id: UUID, competition_id: str, scope: str, name: str
 ) -> PastBoard | None:
-    """Return the board of a division in a past round, or None if the round is unknown."""
-    found = await settled(connection, org_id, competition_id, name)
-    if found is None:
+    """Return the leaderboard of a division in a past round, or None if the round is unknown."""
+    settled_round = await settled(connection, org_id, competition_id, name)
+    if settled_round is None:
         rows = await connection.fetch(_SQL.unsettled, org_id, competition_id, name, scope, PLACES_KEPT)
         places = [RankedMember(row["rank"], row["user_id"], row["score"], row["reached_at"]) for row in rows]
         return PastBoard(places, rows[0]["members"]) if rows else None
-    kept = found.round
+    stored = settled_round.round
     places = [
         RankedMember(placed.rank, placed.user_id, placed.score, placed.reached_at)
-        for placed in kept.places
+        for placed in stored.places
         if placed.scope == scope
     ]
-    if not kept.members:  # kept by an earlier version
+    if not stored.members:  # stored by an earlier version
         places = [
-            RankedMember(round_move.rank, round_move.user_id, round_move.score, found.settled_at)
-            for round_move in kept.moved
+            RankedMember(round_move.rank, round_move.user_id, round_move.score, settled_round.settled_at)
+            for round_move in stored.moved
             if round_move.from_ == scope
         ]
     places.sort(key=lambda place: place.rank)
-    return PastBoard(places, kept.members.get(scope, len(places)))
+    return PastBoard(places, stored.members.get(scope, len(places)))

@@ -1,10 +1,10 @@
 -- name: settled
--- A round of a league that is settled; the latest of them if none is named.
+-- A settled round of a league: the named one, or the latest.
 SELECT round, settled_at, result FROM league_rounds
 WHERE org_id = $1 AND competition_id = $2 AND ($3::text IS NULL OR round = $3) ORDER BY round DESC LIMIT 1;
 
 -- name: unsettled
--- The places of a round in a division that is not settled yet.
+-- The places of a division in a round that is not settled yet.
 SELECT user_id, score, reached_at, rank() OVER (ORDER BY score DESC, reached_at, member_id) AS rank,
     count(*) OVER () AS members
 FROM (

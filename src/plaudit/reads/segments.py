@@ -1,4 +1,4 @@
-"""The members of a segment, and how far its filling is."""
+"""The members of a segment, the progress of filling it, and previews."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -38,13 +38,13 @@ async def fill(connection: Connection, org_id: UUID, segment_id: str) -> Mapping
 
 
 async def preview(connection: Connection, program: Program, segment: Segment, now: Any) -> tuple[int, int, list[str]]:
-    """Evaluate a segment for members. Return how many were evaluated, how many match, and some of these."""
+    """Evaluate a segment for some members. Return how many were evaluated, how many match, and some matching users."""
     rows = await connection.fetch(_SQL.some_members, program.org_id, PREVIEW_MEMBERS_MAX)
     keys = {row["member_id"]: row["bucket"] for row in rows}
-    found = await load_members(connection, keys, {row["member_id"]: row["user_id"] for row in rows})
+    loaded = await load_members(connection, keys, {row["member_id"]: row["user_id"] for row in rows})
     past = await past_events(connection, keys, triggers_of(segment))
     inside: list[str] = []
-    for member_id, member in found.items():
+    for member_id, member in loaded.items():
         tallies = tallied_from(program, segment, past.get(member_id, []), now)
         if would_be_in(program, segment, member, tallies, now):
             inside.append(member.user_id)

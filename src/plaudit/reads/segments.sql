@@ -12,6 +12,6 @@ SELECT count(*) FROM segment_members WHERE org_id = $1 AND segment_id = $2;
 SELECT version, bucket, looked_at, changed, finished_at FROM segment_fills WHERE org_id = $1 AND segment_id = $2;
 
 -- name: some_members
--- Members of an organisation, whichever come first: to try criteria on.
+-- The first members of an organisation, to preview criteria.
 SELECT bucket, member_id, user_id FROM members WHERE org_id = $1 AND erased_at IS NULL AND merged_into IS NULL
 ORDER BY enrolled_at, member_id LIMIT $2;

@@ -1,4 +1,4 @@
-"""Queries of the ledger."""
+"""Read transactions of the ledger, and the ones they belong together with: transfers, merges, reversals."""
 
 from datetime import datetime
 from typing import Any
@@ -26,13 +26,11 @@ _SQL = queries_beside(__file__)
 
 Row = dict[str, Any]
 
-LOOKED_AT_MAX = (
-    10_000  # rows for a page, so that what is rare does not keep the server looking through the whole ledger
-)
+SCANNED_ROWS_MAX = 10_000  # per page, so that a filter that matches little does not scan the whole ledger
 
 
 class TransactionFilter(Struct, frozen=True, kw_only=True):
-    """Filters of a list of transactions. A `sign` of 1 is for credits only, -1 for debits only."""
+    """Filters of a list of transactions. A `sign` of 1 selects credits, -1 debits."""
 
     metric: str | None = None
     causes: CauseFilter = ALL_CAUSES
@@ -50,33 +48,33 @@ ALL = TransactionFilter()
 
 
 async def fetch_page(
-    connection: Connection, org_id: UUID, before: tuple[datetime, int, int, int], wanted: TransactionFilter, size: int
+    connection: Connection, org_id: UUID, before: tuple[datetime, int, int, int], filters: TransactionFilter, size: int
 ) -> tuple[list[Row], tuple[datetime, int, int, int] | None]:
-    """Return an organisation's transactions, newest first, and the place where the search stopped if not at the end."""
-    rows = await connection.fetch(_SQL.page, org_id, *before, *wanted.all, size, LOOKED_AT_MAX)
+    """Return an organisation's transactions, newest first, and the position where the search stopped before the end."""
+    rows = await connection.fetch(_SQL.page, org_id, *before, *filters.all, size, SCANNED_ROWS_MAX)
     end = None
     if len(rows) < size:
-        end = await connection.fetchrow(_SQL.end_of_page, org_id, *before, LOOKED_AT_MAX)
+        end = await connection.fetchrow(_SQL.end_of_page, org_id, *before, SCANNED_ROWS_MAX)
     return [dict(row) for row in rows], None if end is None else tuple(end)
 
 
 async def page_of_member(
-    connection: Connection, member_id: UUID, before: tuple[int, int], wanted: TransactionFilter, size: int
+    connection: Connection, member_id: UUID, before: tuple[int, int], filters: TransactionFilter, size: int
 ) -> list[Row]:
     """Return a member's transactions, newest first."""
     key = bucket_of(member_id), member_id
-    rows = await connection.fetch(_SQL.page_of_member, *key, *before, *wanted.all, size)
+    rows = await connection.fetch(_SQL.page_of_member, *key, *before, *filters.all, size)
     return [dict(row) for row in rows]
 
 
 async def fetch_transaction(connection: Connection, org_id: UUID, transaction_id: UUID) -> Row | None:
-    """Return one transaction."""
+    """Return a transaction, or None."""
     row = await connection.fetchrow(_SQL.one, org_id, transaction_id)
     return None if row is None else dict(row)
 
 
 async def of_command(connection: Connection, org_id: UUID, transaction_id: UUID | None, event_id: UUID) -> Row:
-    """Return the transaction of a command, found by its event if the command was carried out before. Raise NotFound."""
+    """Return the transaction of a command. Find it by the event if the command ran before. Raise NotFound."""
     if transaction_id is not None:
         row = await connection.fetchrow(_SQL.one, org_id, transaction_id)
     else:
@@ -87,13 +85,13 @@ async def of_command(connection: Connection, org_id: UUID, transaction_id: UUID 
 
 
 async def matches(connection: Connection, row: Row) -> list[Match]:
-    """Return the credits and debits that a transaction's amount is matched with, of the same member and metric."""
+    """Return the credits and debits that are matched with a transaction, of the same member and metric."""
     own, rows = row["transaction_id"], await of_metric(connection, row["member_id"], row["metric"])
     return [match for match in matched(rows) if own in (match.credit, match.debit)]
 
 
 async def left_of(connection: Connection, row: Row) -> tuple[Posting, ...]:
-    """Return the postings of a transaction on lots, of a debit without what has been given back to them."""
+    """Return the postings of a transaction. Those of a debit are reduced by the amounts that reversals gave back."""
     if row["amount"] > 0:
         return parts_left(row, ())
     users = await remaining_users(connection, row["org_id"], row["user_id"])
@@ -105,13 +103,13 @@ async def left_of(connection: Connection, row: Row) -> tuple[Posting, ...]:
 
 
 async def of_metric(connection: Connection, member_id: UUID, metric_id: str) -> list[Row]:
-    """Return all transactions of a member's metric, in their order."""
+    """Return all transactions of a member's metric, in the order of the ledger."""
     rows = await connection.fetch(_SQL.of_metric, bucket_of(member_id), member_id, metric_id)
     return [dict(row) for row in rows]
 
 
 async def expired_of(connection: Connection, row: Row) -> int:
-    """Return how much of a credit has expired, at its member or at the remaining one."""
+    """Return how much of a credit has expired, at its member or at the members that this one was merged into."""
     rows = await of_metric(connection, row["member_id"], row["metric"])
     for user_id in await remaining_users(connection, row["org_id"], row["user_id"]):
         member_id = member_id_of(row["org_id"], user_id)
@@ -120,10 +118,10 @@ async def expired_of(connection: Connection, row: Row) -> int:
 
 
 class Transfer(Struct, frozen=True):
-    """A transfer: the sender, the receiver, and both transactions. `received` is None while it is under way.
+    """A transfer: the sender, the receiver, and both transactions. `received` is None until the receiver is credited.
 
-    `returned`: it could not be credited, and `received` is the sender's, who has the amount back. An erased sender has
-    none.
+    `returned`: the receiver could not be credited, and `received` is the transaction that returned the amount to the
+    sender. `sent` is None if the sender was erased.
     """
 
     from_user_id: str
@@ -134,7 +132,7 @@ class Transfer(Struct, frozen=True):
 
 
 async def transfer_of(connection: Connection, row: Row) -> Transfer | None:
-    """Return the transfer that a transaction is one side of. None if it is of none."""
+    """Return the transfer that a transaction is one side of, or None."""
     event = await _event_of(connection, row, TRANSFER, RECEIPT) if row["cause_kind"] == CauseKind.manual else None
     if event is None:
         return None
@@ -144,7 +142,7 @@ async def transfer_of(connection: Connection, row: Row) -> Transfer | None:
         return Transfer(str(data.get("from")), row["user_id"], sent, row, bool(data.get("returned")))
     receipt_id, return_id = receipt_ids(row["event_id"])
     for event_id, returned in ((return_id, True), (receipt_id, False)):
-        for id_ in (event_id, passed_on_id(event_id)):  # if the member went on as another just then
+        for id_ in (event_id, passed_on_id(event_id)):  # the receiver may have been merged meanwhile
             received = await _of_event(connection, row["org_id"], id_)
             if received is not None:
                 return Transfer(row["user_id"], str(data.get("to")), row, received, returned)
@@ -152,10 +150,10 @@ async def transfer_of(connection: Connection, row: Row) -> Transfer | None:
 
 
 async def other_side(connection: Connection, row: Row) -> Row | None:
-    """Return the other transaction of a transfer: the credit of a debit, or the debit of a credit. None if it is none.
+    """Return the other transaction of a transfer: the credit of a debit, or the debit of a credit. None if not a transfer.
 
-    Raises Conflict where it is still on its way, or has come back; and for what took a transfer or a merge back, as that
-    cannot be taken back at one end alone.
+    Raise Conflict if the transfer has not arrived yet or was returned. Also raise it for a reversal of a transfer or a
+    merge, since that cannot be reversed for one of the members alone.
     """
     if row["reverses"] is not None:
         origin = await connection.fetchrow(_SQL.one, row["org_id"], row["reverses"])
@@ -185,7 +183,7 @@ class MergeSides(Struct, frozen=True):
 
 
 async def merge_sides(connection: Connection, row: Row) -> MergeSides | None:
-    """Return the two transactions of a merge that one of them is of. None if it is none; raises Conflict if one is gone."""
+    """Return both transactions of the merge that a transaction belongs to, or None. Raise Conflict if one was erased."""
     if row["cause_kind"] != CauseKind.merge:
         return None
     event = await _event_of(connection, row, MERGE, TAKEOVER)
@@ -203,7 +201,7 @@ async def merge_sides(connection: Connection, row: Row) -> MergeSides | None:
 
 
 async def of_merge(connection: Connection, org_id: UUID, event_id: UUID | None) -> list[Row]:
-    """Return what a merge, or the takeover that follows from it, has booked."""
+    """Return the transactions of a merge, or of the takeover that follows from it."""
     return [dict(row) for row in await connection.fetch(_SQL.of_event, org_id, event_id, CauseKind.merge)]
 
 

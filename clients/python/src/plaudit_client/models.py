@@ -99,7 +99,9 @@ class Acknowledgement(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class Action(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What a client reports. One of `userId`, `email` and `phone` says who; `eventId` makes it count once."""
+    """An action that a client reports. `userId`, `email` or `phone` identifies the member. `eventId` makes it
+    count once.
+    """
 
     action: str
     user_id: str | None = None

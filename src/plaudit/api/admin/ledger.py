@@ -19,7 +19,7 @@ from plaudit.core.ids import event_id_of
 from plaudit.core.metrics import AMOUNT_MAX, Metric, misfit
 from plaudit.engine.processed import ProcessedEvent
 from plaudit.errors import FieldError, NotFound, invalid_fields
-from plaudit.ingest.members import user_who_goes_on
+from plaudit.ingest.members import remaining_user
 from plaudit.reads import events, transactions
 from plaudit.reads.origins import origin_of
 from plaudit.reads.transactions import MergeSides
@@ -144,7 +144,7 @@ async def _original(
     if sides is not None and row is sides.former:
         merge_state = {"reopens": True}
     else:
-        user_id = await user_who_goes_on(connection, row["org_id"], user_id)
+        user_id = await remaining_user(connection, row["org_id"], user_id)
         if user_id != row["user_id"]:
             merge_state = {"merged": True}
     programme = await call.programme()

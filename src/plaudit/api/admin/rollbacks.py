@@ -22,7 +22,7 @@ from plaudit.core.event import ROLLBACK
 from plaudit.core.ids import bucket_of, derived_id, member_id_of
 from plaudit.documents.kinds import KINDS
 from plaudit.errors import FieldError, NotFound, invalid_fields
-from plaudit.ingest.members import resolve_users, user_who_goes_on
+from plaudit.ingest.members import remaining_user, resolve_users
 from plaudit.reads import events, members
 from plaudit.reads.identities import existing_members
 from plaudit.storage import documents, jobs
@@ -102,7 +102,7 @@ async def undo_event(call: Call) -> UndoResult:
         row = await events.fetch_event(connection, call.org_id, event_ids_named(call.org_id, call.path["eventId"]))
         if row is None or "event_id" not in row:
             raise NotFound("Event not found", code="event_not_found")
-        user_id = await user_who_goes_on(connection, call.org_id, row["user_id"])
+        user_id = await remaining_user(connection, call.org_id, row["user_id"])
     programme = await call.services.programmes.cached(call.org_id)
     member_id = row["member_id"] if user_id == row["user_id"] else member_id_of(call.org_id, user_id)
     key = (bucket_of(member_id), member_id, user_id)

@@ -33,7 +33,7 @@ from plaudit.ingest.actions import (
     store_arrival,
     to_arrival,
 )
-from plaudit.ingest.members import known_users, user_among, user_who_goes_on
+from plaudit.ingest.members import known_users, remaining_user, user_among
 from plaudit.storage.programmes import Programme
 
 BATCH_ACTIONS_MAX = 1_000
@@ -49,7 +49,7 @@ async def post_action(call: Call) -> OperationResult:
     seconds = _seconds_to_wait(call.headers.get("prefer", ""))
     if seconds is not None:  # else it is passed on by who was merged, a moment later
         async with call.connection() as connection:
-            user_id = await user_who_goes_on(connection, call.org_id, user_id)
+            user_id = await remaining_user(connection, call.org_id, user_id)
     arrival = to_arrival(programme, action, user_id, key, call.correlation_id, source=API)
     if seconds is not None:
         programme = await call.services.programmes.cached(call.org_id)

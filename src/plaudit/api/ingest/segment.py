@@ -25,7 +25,7 @@ from plaudit.documents.validation import convert
 from plaudit.errors import FieldError, Forbidden, IdempotencyConflict, PlauditError, invalid_fields
 from plaudit.ingest.action import Action
 from plaudit.ingest.actions import AcceptedAction
-from plaudit.ingest.members import user_who_goes_on
+from plaudit.ingest.members import remaining_user
 
 from .actions import accepted
 from .cloudevents import check_batch_size, raise_first_error, to_action, with_client_field_names
@@ -128,7 +128,7 @@ async def _run_identify(call: Call, raw: Any) -> AcceptedAction | PlauditError:
             raise invalid_fields([error.under("traits") for error in wrong])
         key = item.message_id or f"identify:{new_uuid7()}"
         async with call.connection() as connection:
-            user_id = await user_who_goes_on(connection, call.org_id, user_id)
+            user_id = await remaining_user(connection, call.org_id, user_id)
         with identity_conflicts():
             processed, _, _ = await run_command(
                 call, kind=PROFILE, trigger="profile.set", user_id=user_id, key=key,
