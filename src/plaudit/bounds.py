@@ -1,8 +1,8 @@
-"""What a value from outside may be: the one place that says so. Its table for users is docs/reference/values.md.
+"""The bounds of all values that come from outside. For users, they are listed in docs/reference/values.md.
 
-Bodies pass `check` where they are decoded; parameters, headers, lines of files and claims of tokens are checked where
-they are read, by the same functions. Beyond these bounds, something behind the API could not keep the value (PostgreSQL's
-texts have no U+0000), or not reckon with it (an integer beyond 64 bits).
+Bodies pass `check` when they are decoded. Parameters, headers, lines of files and claims of tokens are checked by the
+same functions when they are read. A value beyond these bounds could not be stored (PostgreSQL's texts have no U+0000) or
+not be calculated with (an integer beyond 64 bits).
 """
 
 import ipaddress
@@ -25,32 +25,32 @@ from plaudit.errors import FieldError, Invalid, invalid_fields
 T = TypeVar("T")
 
 INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
-NUMBER_MAX = 1e28  # decimals with 28 digits are what formulas reckon with
+NUMBER_MAX = 1e28  # formulas calculate with decimals of 28 digits
 NESTING_MAX = 32
-WRONG_MAX = 20  # as many fields as an error names
+WRONG_MAX = 20  # fields that an error names
 ID_MAX = 256
 ADDRESS_MAX = 2_000
 HOST_MAX = 253
-TIME_EXAMPLE = "2026-01-31T12:00:00Z"  # how errors say what a time looks like
+TIME_EXAMPLE = "2026-01-31T12:00:00Z"  # errors show it as an example of a valid time
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
-LATEST = datetime.max.replace(tzinfo=UTC)  # the last of 9999, which is how many write "no end" (see core/periods.py)
+LATEST = datetime.max.replace(tzinfo=UTC)  # the end of 9999, which many clients use for "no end" (see core/periods.py)
 
 _SHOWN_MAX = 64
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 _WITH_PARTS = (dict, list, tuple, set, frozenset, Struct)
-# Ids of clients' own. They take "." and ".." out of a path before they send it, so no call could name what is called that.
-# And `$` also matches before a line feed at the end, which is a control character.
+# Patterns of ids that clients choose. Clients remove "." and ".." from a path before they send it, so no call could name
+# such an id. `$` alone would also match before a line feed at the end, which is a control character.
 _END = r"$(?!\n)"
 NOT_DOTS = r"(?!\.{1,2}$)"
 DOCUMENT_ID = rf"^{NOT_DOTS}[A-Za-z0-9._-]{{1,64}}{_END}"
 _ID = rf"^{NOT_DOTS}[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{{1,{ID_MAX}}}{_END}"
 _EVENT_KEY = rf"^{NOT_DOTS}[\x21-\x7e]{{1,128}}{_END}"
-# The length is in the pattern, so that an error has one sentence; the schema tells it apart.
+# The pattern includes the length, so that there is one error for both. The schema lists the length separately.
 _LENGTHS: dict[str, Any] = {"minLength": 1, "maxLength": ID_MAX}
-# Marked, so that a number is read as its decimal text (documents/lenient.py), and a name by which another id goes.
+# `id`: numbers are accepted and read as text (documents/lenient.py). `user`: identities are resolved to user ids.
 UserId = Annotated[str, Meta(pattern=_ID, extra_json_schema=_LENGTHS, extra={"id": True, "user": True})]
-# The same for a name that the call looks up itself.
+# A user id or identity that the operation resolves itself.
 AnyName = Annotated[str, Meta(pattern=_ID, extra_json_schema=_LENGTHS, extra={"id": True})]
 EventKey = Annotated[str, Meta(pattern=_EVENT_KEY, extra={"id": True})]
 
@@ -59,13 +59,13 @@ EventKey = Annotated[str, Meta(pattern=_EVENT_KEY, extra={"id": True})]
 
 
 def check(body: Any) -> None:
-    """Refuse a decoded body, a struct or any JSON value, with a value out of bounds. Raise Invalid."""
+    """Raise Invalid if a decoded body (a struct or any JSON value) contains a value out of bounds."""
     if not _fits(body, 0):
         refuse(body)
 
 
 def refuse(body: Any) -> None:
-    """Raise the error for whatever `body` has beyond the bounds, if anything."""
+    """Raise the error for the values of `body` that are out of bounds, if there are any."""
     if not _is_shallow(body):
         raise too_deep()
     wrong = wrong_values(body)
@@ -74,7 +74,7 @@ def refuse(body: Any) -> None:
 
 
 def fitting(value: T) -> T | Invalid:
-    """Return a value that is within the bounds; else the error, for one of several of which each is refused alone."""
+    """Return the value if it is within the bounds, or else the error: for batches whose items are refused separately."""
     try:
         check(value)
     except Invalid as error:
@@ -88,17 +88,17 @@ def too_deep() -> Invalid:
 
 
 def wrong_values(value: Any, at: str = "") -> list[FieldError]:
-    """Return the errors of a value that is not nested too deeply, by path."""
-    found: list[FieldError] = []
-    for wrong in _wrong_in(value, at):
-        found.append(wrong)
-        if len(found) == WRONG_MAX:
+    """Return the errors of a value, with their paths. The value must not be nested too deeply."""
+    errors: list[FieldError] = []
+    for error in _wrong_in(value, at):
+        errors.append(error)
+        if len(errors) == WRONG_MAX:
             break
-    return found
+    return errors
 
 
 def _fits(value: Any, depth: int) -> bool:
-    """Return whether all values in `value` are within bounds. Called for every action: the usual ones need no further call."""
+    """Return whether all values in `value` are within bounds. It runs for every action, so common types are inlined."""
     kind = value.__class__
     if kind is dict:
         for key in value:
@@ -130,7 +130,7 @@ def _fits(value: Any, depth: int) -> bool:
 
 
 def _is_shallow(value: Any) -> bool:
-    """Return whether a value is not nested too deeply: level by level, as it may exceed the stack."""
+    """Return whether a value is not nested too deeply. Recursion could exceed the stack, so it goes level by level."""
     level = [value]
     for _ in range(NESTING_MAX + 1):
         level = [part for item in level for _, part in _parts_of(item) if isinstance(part, _WITH_PARTS)]
@@ -169,7 +169,7 @@ def _parts_of(value: Any) -> Iterable[tuple[Any, Any]]:
 
 
 def wrong_scalar(value: Any) -> str | None:
-    """Return why a single value is refused, as `must …`, or None for a valid one or a container."""
+    """Return why a single value is refused, as `must …`, or None if it is valid or a container."""
     if isinstance(value, str):
         return wrong_text(value)
     if isinstance(value, int | float):
@@ -178,7 +178,7 @@ def wrong_scalar(value: Any) -> str | None:
 
 
 def wrong_text(text: str) -> str | None:
-    """Return why a string is refused: U+0000, or half of a surrogate pair."""
+    """Return why a string is refused (U+0000, or half of a surrogate pair), or None."""
     if "\0" in text:
         return "must not contain the NUL character (U+0000)"
     if text.isascii():
@@ -202,7 +202,7 @@ def wrong_number(value: float) -> str | None:
 
 
 def number_in(text: str) -> int | float | None:
-    """Return the number in a text, as in JSON, or None if it is none or out of bounds."""
+    """Return the number that a text represents, or None if it is not a number or out of bounds."""
     if len(text) > _SHOWN_MAX or not text.isascii():
         return None
     try:
@@ -213,7 +213,7 @@ def number_in(text: str) -> int | float | None:
 
 
 def wrong_time(instant: datetime) -> str | None:
-    """Return why an instant is refused, or None; one without a zone counts as UTC."""
+    """Return why a time is refused, or None. A time without a zone counts as UTC."""
     naive = instant.tzinfo is None
     if EARLIEST <= (instant.replace(tzinfo=UTC) if naive else instant) <= LATEST:
         return None
@@ -231,7 +231,7 @@ def _id_wanted(longest: int) -> str:
     return f"a string of 1 to {longest} characters, without control characters, and not '.' or '..'"
 
 
-# What the patterns of ids ask for, in words.
+# The patterns of ids, in words.
 WANTED: Mapping[str, str] = {
     _ID: _id_wanted(ID_MAX),
     _EVENT_KEY: "a string of 1 to 128 printable ASCII characters without spaces, and not '.' or '..'",
@@ -245,27 +245,27 @@ def wrong_zone(name: Any) -> str | None:
     try:
         zone(name)
     except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
-        return f"must be an IANA time zone such as Europe/Berlin (got {to_json_number(name)})"
+        return f"must be an IANA time zone such as Europe/Berlin (got {error_value(name)})"
     return None
 
 
 def wrong_address(url: str, schemes: tuple[str, ...] = ("https",)) -> str | None:
     """Return why a text is not a URL to call, or None: scheme, host (by IDNA), port, no user name."""
-    wanted = f"must be an {' or '.join(schemes)} URL with a host, without credentials (got {to_json_number(url)})"
+    message = f"must be an {' or '.join(schemes)} URL with a host, without credentials (got {error_value(url)})"
     if not 1 <= len(url) <= ADDRESS_MAX or not url.isprintable() or " " in url:
-        return wanted
+        return message
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
         if parts.scheme not in schemes or parts.username is not None or port == 0 or not is_host(host):
-            return wanted
-    except ValueError:  # of brackets, ports, IDNA
-        return wanted
+            return message
+    except ValueError:  # from urlsplit or IDNA
+        return message
     return None
 
 
 def is_host(host: str) -> bool:
-    """Return whether a text is a host's name, by IDNA, or an address of IPv4 or IPv6."""
+    """Return whether a text is a host name (by IDNA) or an IPv4 or IPv6 address."""
     try:
         if ":" in host:
             return ipaddress.IPv6Address(host).scope_id is None
@@ -275,8 +275,8 @@ def is_host(host: str) -> bool:
     return len(name) <= HOST_MAX and _HOST.fullmatch(name) is not None
 
 
-def to_json_number(value: Any) -> str:
-    """A value for an error's `(got …)`: short, and without what terminals and logs might act upon."""
+def error_value(value: Any) -> str:
+    """Return a value for the `(got …)` of an error: shortened, and without control characters."""
     text = repr(value)
     return text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "…"
 
@@ -285,7 +285,7 @@ def _integer_text(value: int) -> str:
     return str(value) if value.bit_length() < 256 else f"one of {value.bit_length()} bits"
 
 
-# What users are told, one row a kind: the value, its bound, what an error says.
+# The table for users: a kind of value, its bound, and the error message.
 TABLE: Sequence[tuple[str, str, str]] = (
     (
         "text",
@@ -325,10 +325,10 @@ NUL_IN_JSON = r"\u0000"
 
 
 def without_nul(value: Any) -> Any:
-    """Return a value that an earlier version stored, without U+0000 in its texts and names."""
+    """Return a value without U+0000 in its texts and names. Earlier versions could store it."""
     if isinstance(value, dict):
-        given = cast("dict[str, Any]", value)
-        return {name.replace("\0", ""): without_nul(item) for name, item in given.items()}
+        fields = cast("dict[str, Any]", value)
+        return {name.replace("\0", ""): without_nul(item) for name, item in fields.items()}
     if isinstance(value, list):
         return [without_nul(item) for item in cast("list[Any]", value)]
     return value.replace("\0", "") if isinstance(value, str) else value

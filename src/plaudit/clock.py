@@ -1,8 +1,8 @@
-"""The wall clock, the only place that reads time; and the clock of an organisation, which a test may have moved on.
+"""The wall clock, which only this module reads, and organisations' clocks, which tests can advance.
 
-What members and their programme see is by the organisation's clock. By the wall clock is what belongs to the server: keys
-and tokens, rate limits, leases, deliveries, jobs, what is deleted when, and when a row was written. Where the time at which
-a row was written is shown, it is shown by the organisation's clock.
+Everything that members and programmes see follows the organisation's clock. The wall clock applies to the server itself:
+keys and tokens, rate limits, leases, deliveries, jobs, retention, and the times when rows were written. When the API
+shows the time of a row, it converts that time to the organisation's clock.
 """
 
 import os
@@ -14,12 +14,12 @@ from msgspec import Struct
 
 
 def now() -> datetime:
-    """Return the present instant, in UTC, to the microsecond."""
+    """Return the current time, in UTC, to the microsecond."""
     return datetime.now(UTC)
 
 
 class Move(Struct, frozen=True):
-    """A change of a clock: when (by the wall clock), and how far it was ahead before and after."""
+    """A change of a clock: its time by the wall clock, and the clock's offsets before and after."""
 
     moved_at: datetime
     before: timedelta
@@ -33,18 +33,18 @@ class OrgClock(Struct, frozen=True):
     moves: tuple[Move, ...] = ()
 
     def now(self) -> datetime:
-        """Return the present instant by this clock."""
+        """Return the current time by this clock."""
         return now() + self.offset
 
     def from_wall(self, instant: datetime) -> datetime:
-        """Return what this clock showed at an instant of the wall clock."""
+        """Convert a time of the wall clock to this clock."""
         for move in reversed(self.moves):
             if instant >= move.moved_at:
                 return instant + move.after
         return instant + (self.moves[0].before if self.moves else self.offset)
 
     def wall_of(self, instant: datetime) -> datetime:
-        """Return the instant of the wall clock from which on this clock showed `instant` or later."""
+        """Return the time of the wall clock at which this clock first showed `instant` or later."""
         for move in reversed(self.moves):
             if instant >= move.moved_at + move.after:
                 return instant - move.after
@@ -53,11 +53,11 @@ class OrgClock(Struct, frozen=True):
         return instant - (self.moves[0].before if self.moves else self.offset)
 
 
-WALL = OrgClock()  # of an organisation whose clock nobody has moved
+WALL = OrgClock()  # a clock that was never advanced
 
 
-# Asking the system for chance takes longer than all the rest of an id: it is asked for many at once.
-DRAWN_AT_ONCE = 512
+# Reading random bytes from the system is the slowest part of an id, so they are read for many ids at the same time.
+IDS_PER_READ = 512
 _random_buffer = bytearray()
 os.register_at_fork(after_in_child=_random_buffer.clear)
 
@@ -66,9 +66,9 @@ def new_uuid7() -> UUID:
     """Return a random id that grows with time (UUIDv7, RFC 9562, 5.7), so rows written together are stored together."""
     milliseconds = time.time_ns() // 1_000_000
     if len(_random_buffer) < 10:
-        _random_buffer.extend(os.urandom(10 * DRAWN_AT_ONCE))
-    chance = int.from_bytes(_random_buffer[-10:], "big")
+        _random_buffer.extend(os.urandom(10 * IDS_PER_READ))
+    random_bits = int.from_bytes(_random_buffer[-10:], "big")
     del _random_buffer[-10:]
-    high = chance >> 68  # 12 bits
-    low = chance & ((1 << 62) - 1)
+    high = random_bits >> 68  # 12 bits
+    low = random_bits & ((1 << 62) - 1)
     return UUID(int=milliseconds << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low)

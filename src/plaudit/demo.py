@@ -188,7 +188,7 @@ async def create_demo(connection: Connection) -> Credentials:
         credentials = await create_org(connection, NAME, clock.now())
         for kind, document_id, raw in _DOCUMENTS:
             await create(connection, _change(credentials.org_id, kind, document_id), raw)
-        # Any page may try the widget: a member's token is what opens the calls.
+        # Let any page try the widget. The calls still need a member's token.
         await update(connection, _change(credentials.org_id, "settings", SETTINGS_ID), {"cors": {"origins": ["*"]}})
         await code_pools.generate(connection, credentials.org_id, "pool_shop", "RIVER-", quantity=DEMO_CODES, length=8)
     return credentials

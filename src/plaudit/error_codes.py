@@ -1,4 +1,4 @@
-"""The meaning of each error code, and its status. For the reference, and for the problem pages."""
+"""The meaning and statuses of each error code, for the reference and the problem pages."""
 
 from collections.abc import Mapping
 
@@ -116,7 +116,7 @@ MECHANICS.follow(_follow_mechanics)
 
 
 def meaning_of(code: str) -> tuple[tuple[int, ...], str] | None:
-    """Return the statuses that an error's code comes with, and what it means; None for an unknown code."""
+    """Return the statuses and the meaning of an error code, or None if it is unknown."""
     if code in CODES:
         return CODES[code]
     for refusal, sentence in MEANINGS.items():

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class ErrorKind(StrEnum):
-    """The kind of an error; `api/http/errors` maps each to a status, once."""
+    """The kinds of errors. `api/http/errors` maps each to a status."""
 
     invalid = "invalid"
     unauthenticated = "unauthenticated"
@@ -31,15 +31,16 @@ class FieldError(Struct, frozen=True):
     message: str
 
     def under(self, prefix: str) -> "FieldError":
-        """Return the error with its field inside a larger one."""
+        """Return the error with `prefix` before its path."""
         joint = "" if self.field.startswith("[") or not self.field or not prefix else "."
         return FieldError(prefix + joint + self.field, self.message)
 
 
 class PlauditError(Exception):
-    """Anything that a caller did or met that has a name. `code` is stable, the message is for people.
+    """An error that a caller can cause or meet. `code` is stable; the message is for people.
 
-    `next_at` is when it may succeed, for what ends by itself, by the clock that shows `now` (None: the wall clock); `made` the id of what was made before.
+    `next_at`: when a retry can succeed, if it can, by the clock that shows `now` (None: the wall clock). `made`: the id of
+    the object that an earlier request has created.
     """
 
     kind = ErrorKind.failed
@@ -86,14 +87,14 @@ class Forbidden(PlauditError):
 
 
 class NotFound(PlauditError):
-    """It does not exist in this organisation."""
+    """The object does not exist in this organisation."""
 
     kind = ErrorKind.not_found
     code = "not_found"
 
 
 class Conflict(PlauditError):
-    """It is impossible at present: it already exists, is referred to, or has run out."""
+    """The request conflicts with the current state: an object already exists, is referred to, or has run out."""
 
     kind = ErrorKind.conflict
     code = "conflict"
@@ -121,28 +122,28 @@ class UnsupportedMedia(PlauditError):
 
 
 class IdempotencyConflict(PlauditError):
-    """The same key came with other content before."""
+    """The same key was used before with different content."""
 
     kind = ErrorKind.mismatch
     code = "idempotency_mismatch"
 
 
 class RateLimited(PlauditError):
-    """The organisation has exceeded its limit; `next_at` is when it may call again."""
+    """The organisation has exceeded its limit. `next_at` is when it can call again."""
 
     kind = ErrorKind.too_many
     code = "rate_limited"
 
 
 class Unavailable(PlauditError):
-    """The server cannot do it now; retry later."""
+    """The server cannot process the request now. Retry later."""
 
     kind = ErrorKind.unavailable
     code = "unavailable"
 
 
 def invalid_fields(errors: Sequence[FieldError]) -> Invalid:
-    """Return the error for invalid fields, in the reference's words if some are missing. At most 50 are named."""
+    """Return the error for invalid fields. It names at most 50. If some are missing, its sentence is the documented one."""
     errors = errors[:FIELDS_MAX]
     missing = [error.field for error in errors if error.message == FIELD_MISSING]
     if missing:
@@ -161,4 +162,4 @@ def invalid_fields(errors: Sequence[FieldError]) -> Invalid:
 
 FIELD_MISSING = "is missing"
 FIELDS_MAX = 50
-REASONS_MAX = 3  # of those that the message itself gives
+REASONS_MAX = 3  # in the message; `fields` has all

@@ -1,11 +1,11 @@
 """Records what a process is working on where its parent can read it, so a hang or a crash has a known cause.
 
-    worker ──beats, and the event that it decides──► a small file in memory ◄──looks── its parent
-                                                              │
-    silent for too long, or gone ──► its successor reads what was in hand, and notes it in the table `suspects`
+    worker ──heartbeats, current event──► a small file in memory ◄──checks── its parent
+                                                │
+    it hangs or dies ──► its successor reads what was in progress, and records it in the table `suspects`
 
-While an event is decided, that costs one write of 16 bytes. What is noted as a suspect is decided alone; when that is
-fatal again, or the process hung on exactly this, it is set aside (docs/decisions/0025).
+For each event, this costs one write of 16 bytes. A suspect event is decided alone. If that stops the process again, or
+if the process hung on exactly this event, the event fails and is not retried (docs/decisions/0025).
 """
 
 import asyncio
@@ -24,17 +24,17 @@ from msgspec import Raw, Struct
 
 T = TypeVar("T")
 
-SLOT = "PLAUDIT_SLOT"  # names the file that a child and its parent share
+SLOT = "PLAUDIT_SLOT"  # the environment variable with the file that a child and its parent share
 BEAT_SECONDS = 0.5
 TRIES_MAX = 2
-BATCHES_MAX = 16  # that a process has in hand at the same time
+BATCHES_MAX = 16  # that a process can record at the same time
 
 _BEATS = 0
 _READY = 8
 _HUNG = 9
 _EVENT = slice(16, 32)
 _KIND_BYTES = 16
-_STEP = slice(32, 80)  # the kind and the id, then whose it is
+_STEP = slice(32, 80)  # the kind, the id and the organisation
 _REASON, _REASON_BYTES = 80, 944
 _DOING, _DOING_BYTES = 1024, (4 << 20) - 1024
 _BATCHES, _BATCH_BYTES = 4 << 20, 16 << 10
@@ -42,23 +42,23 @@ _SIZE = _BATCHES + BATCHES_MAX * _BATCH_BYTES
 _IN_BATCH = (_BATCH_BYTES - 4) // 16
 _NOTHING = bytes(16)
 _NO_STEP = bytes(48)
-# The kinds of suspects that are no chores: a worker's chores, each for one document, have kinds of their own.
+# The kinds of suspects that are not chores. All other kinds are a chore's work for one document.
 NOT_CHORES = ("event", "tick", "programme", "document", "message")
 _COUNT = struct.Struct("<I")
 _NUMBER = struct.Struct("<Q")
 
 
 class Doing(Struct, frozen=True):
-    """Something that a process does without waiting: `id` names it; `given` is an arrival that is not in the inbox."""
+    """Work that a process does without waiting. `id` identifies it; `given` is an arrival that is not in the inbox."""
 
-    kind: str  # as the table `suspects` has it
+    kind: str  # as in the table `suspects`
     id: UUID
     org_id: UUID | None = None
     given: Raw = Raw(b"null")
 
 
 class Left(Struct, frozen=True, kw_only=True):
-    """What a process left when it ended: the reason, its current work, and everything else that was in progress."""
+    """The record that a process left when it ended: the reason, its current work, and the events in progress."""
 
     reason: str
     hung: bool
@@ -68,7 +68,7 @@ class Left(Struct, frozen=True, kw_only=True):
 
     @property
     def nothing(self) -> bool:
-        """Return whether it had nothing in progress."""
+        """Return whether the process had nothing in progress."""
         return self.event_id is None and self.doing is None and not self.in_hand
 
 
@@ -99,7 +99,7 @@ class Slot:
         self._map[_EVENT] = _NOTHING
 
     def arrival(self, event_id: UUID, given: Any) -> None:
-        """Record an event that is not in the inbox: if the process ends, there is no other trace of it."""
+        """Record an event that is decided inline. It is not in the inbox, so this is its only trace if the process ends."""
         self._write(_DOING, _DOING_BYTES, _ENCODER.encode(Doing("event", event_id, None, Raw(_ENCODER.encode(given)))))
         self._map[_EVENT] = event_id.bytes
 
@@ -113,12 +113,12 @@ class Slot:
             self._write(_DOING, _DOING_BYTES, b"")
 
     async def steps(self, kind: str, id: UUID, org_id: UUID, work: Coroutine[Any, Any, T]) -> T:
-        """Do some work, recorded while it runs, not while it waits and other tasks run."""
+        """Run a coroutine and return its result. It is recorded only while it runs, not while it waits."""
         return await _Steps(self._map, _mark(kind, id, org_id), work)
 
     @contextmanager
     def batch(self, event_ids: Iterable[UUID]) -> Generator[None]:
-        """Record events in progress, among others."""
+        """Record the events of a batch as in progress, in addition to those of other batches."""
         if not self._free:
             yield
             return
@@ -134,7 +134,7 @@ class Slot:
             self._free.append(number)
 
     async def beat(self) -> None:
-        """Show forever that the loop of this process runs."""
+        """Count up forever, as a sign that this process's event loop runs."""
         beats = self.beats
         while True:
             beats += 1
@@ -146,7 +146,7 @@ class Slot:
         self._map[_READY] = 1
 
     def left(self) -> Left | None:
-        """Return what the predecessor of this process left; None when that was nothing."""
+        """Return the record that this process's predecessor left, or None if nothing was in progress."""
         event = self._map[_EVENT]
         doing = None
         with suppress(msgspec.DecodeError):
@@ -155,7 +155,7 @@ class Slot:
         if doing is not None and doing.kind == "event" and doing.id != event_id:
             doing = None
         step = self._map[_STEP]
-        if doing is None and step != _NO_STEP:  # else it is done within the step
+        if doing is None and step != _NO_STEP:  # `doing` is more specific: it runs within a step
             doing = _doing(step)
         in_hand: list[UUID] = []
         for number in range(BATCHES_MAX):
@@ -163,11 +163,11 @@ class Slot:
             (count,) = _COUNT.unpack_from(self._map, at)
             in_hand += [UUID(bytes=self._map[at + 4 + 16 * i : at + 20 + 16 * i]) for i in range(min(count, _IN_BATCH))]
         reason = self._read(_REASON, _REASON_BYTES).decode(errors="replace") or "the server was killed"
-        found = Left(reason=reason, hung=self._map[_HUNG] == 1, event_id=event_id, doing=doing, in_hand=in_hand)
-        return None if found.nothing else found
+        left = Left(reason=reason, hung=self._map[_HUNG] == 1, event_id=event_id, doing=doing, in_hand=in_hand)
+        return None if left.nothing else left
 
     def forget(self) -> None:
-        """Start with nothing in progress."""
+        """Delete the predecessor's record: nothing is in progress."""
         self.clear()
         self._map[_STEP] = _NO_STEP
         self._map[_HUNG] = 0
@@ -180,7 +180,7 @@ class Slot:
 
     @property
     def beats(self) -> int:
-        """Return how often the process has shown that it runs."""
+        """Return the process's count of heartbeats."""
         return _NUMBER.unpack_from(self._map, _BEATS)[0]
 
     @property
@@ -189,12 +189,12 @@ class Slot:
         return self._map[_READY] == 1
 
     def begin(self) -> None:
-        """Start with nothing of the predecessor's except what it left."""
+        """Reset the heartbeats and readiness for a new process. Keep the record that its predecessor left."""
         _NUMBER.pack_into(self._map, _BEATS, 0)
         self._map[_READY] = 0
 
     def ended(self, reason: str, *, hung: bool) -> None:
-        """Record why the process has ended, or is being ended; the first reason counts."""
+        """Record why the process has ended or is being killed. Only the first reason is kept."""
         if not self._read(_REASON, _REASON_BYTES):
             self._write(_REASON, _REASON_BYTES, reason.encode())
             self._map[_HUNG] = hung
@@ -223,7 +223,7 @@ def _doing(mark: bytes) -> Doing:
 
 
 class _Steps:
-    """A task's work, each step of which is recorded."""
+    """A coroutine whose steps are recorded. A step runs from one wait to the next."""
 
     def __init__(self, shared: mmap.mmap, mark: bytes, work: Coroutine[Any, Any, Any]) -> None:
         self._shared = shared
@@ -251,12 +251,12 @@ class _Steps:
                 given, step = problem, self._work.throw
 
 
-_ENCODER = msgspec.json.Encoder(enc_hook=str)  # the driver's ids
+_ENCODER = msgspec.json.Encoder(enc_hook=str)  # for ids of the driver's own type
 _DECODER = msgspec.json.Decoder(Doing)
 
 
 class Suspect(Struct, frozen=True, kw_only=True):
-    """Something that may have stopped a process. `reason` says why it ended."""
+    """An event or document that may have stopped a process. `reason` says why the process ended."""
 
     suspect_id: UUID
     kind: str
@@ -268,11 +268,11 @@ class Suspect(Struct, frozen=True, kw_only=True):
 
     @property
     def is_stopped(self) -> bool:
-        """Return whether it is not tried again."""
+        """Return whether the suspect is not tried again."""
         return self.tries >= TRIES_MAX
 
 
-STOPPED_ORG = 3  # events, or chores, of one organisation
+STOPPED_ORG = 3  # stopped events (or chores) that make the whole organisation suspect
 
 
 class Known:
@@ -280,47 +280,47 @@ class Known:
 
     def __init__(self) -> None:
         self.all: dict[UUID, Suspect] = {}
-        self.members: dict[UUID, Suspect] = {}  # whose timers are stopped
-        self.orgs: dict[UUID, Suspect] = {}  # of which several events are
-        self._chores: set[UUID] = set()  # left out
-        self._chores_of: set[UUID] = set()  # the organisations that have all of theirs left out
+        self.members: dict[UUID, Suspect] = {}  # members whose timers are stopped
+        self.orgs: dict[UUID, Suspect] = {}  # organisations with several stopped events
+        self._chores: set[UUID] = set()  # chores that are skipped
+        self._chores_of: set[UUID] = set()  # organisations whose chores are all skipped
 
-    def learn(self, found: Iterable[Suspect], since: datetime) -> None:
-        """Replace the suspects by the table's. Organisations and chores count records since an instant."""
-        self.all = {suspect.suspect_id: suspect for suspect in found}
+    def learn(self, suspects: Iterable[Suspect], since: datetime) -> None:
+        """Replace the suspects by those of the table. For organisations and chores, only those after `since` count."""
+        self.all = {suspect.suspect_id: suspect for suspect in suspects}
         stopped = [suspect for suspect in self.all.values() if suspect.is_stopped]
         self.members = {
             suspect.member_id: suspect
             for suspect in stopped
             if suspect.member_id is not None and suspect.kind == "tick"
         }
-        lately = [suspect for suspect in stopped if suspect.noted_at >= since]
-        self.orgs = _of_which_several(suspect for suspect in lately if suspect.kind in ("event", "tick"))
-        chores = [suspect for suspect in lately if suspect.kind not in NOT_CHORES]
+        recent = [suspect for suspect in stopped if suspect.noted_at >= since]
+        self.orgs = _orgs_with_several(suspect for suspect in recent if suspect.kind in ("event", "tick"))
+        chores = [suspect for suspect in recent if suspect.kind not in NOT_CHORES]
         self._chores = {chore.suspect_id for chore in chores}
-        self._chores_of = set(_of_which_several(chores))
+        self._chores_of = set(_orgs_with_several(chores))
 
     def stopped(self, suspect_id: UUID) -> Suspect | None:
-        """Return the suspect if it is not to be tried again."""
-        found = self.all.get(suspect_id)
-        return found if found is not None and found.is_stopped else None
+        """Return the suspect if it is not to be tried again, or None."""
+        suspect = self.all.get(suspect_id)
+        return suspect if suspect is not None and suspect.is_stopped else None
 
     def leaves_out(self, chore_id: UUID, org_id: UUID) -> bool:
-        """Return whether a chore is not tried at present."""
+        """Return whether a chore's work is skipped for now."""
         return chore_id in self._chores or org_id in self._chores_of
 
 
-def _of_which_several(found: Iterable[Suspect]) -> dict[UUID, Suspect]:
-    """Return the organisations with several, each with that one of its last few whose age ends it."""
+def _orgs_with_several(suspects: Iterable[Suspect]) -> dict[UUID, Suspect]:
+    """Return the organisations with several suspects, each with the suspect that must age before it is free again."""
     by_org: dict[UUID, list[Suspect]] = {}
-    for suspect in found:
+    for suspect in suspects:
         if suspect.org_id is not None:
             by_org.setdefault(suspect.org_id, []).append(suspect)
     return {org_id: value[-STOPPED_ORG] for org_id, value in by_org.items() if len(value) >= STOPPED_ORG}
 
 
 def _own_slot() -> Slot:
-    path = os.environ.pop(SLOT, None)  # it is not that of the processes that this one starts
+    path = os.environ.pop(SLOT, None)  # processes that this one starts must not share it
     return Slot(None if path is None else Path(path))
 
 

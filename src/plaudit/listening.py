@@ -1,4 +1,4 @@
-"""The API's socket: exclusive to it, and held by the parent while its child is replaced."""
+"""The API's socket. No other server can share it, and the parent keeps it open while it replaces the child."""
 
 import errno
 import os
@@ -7,18 +7,18 @@ import socket
 from plaudit.errors import Conflict, Invalid
 
 BACKLOG = 2048
-SOCKET = "PLAUDIT_SOCKET"  # the number of the open file that a child of ours listens on
+SOCKET = "PLAUDIT_SOCKET"  # the environment variable with the file descriptor that a child listens on
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on the address, which no other process does. Raises Conflict if one does."""
+    """Return a socket that listens on an address. Raise Conflict if another process does, Invalid for a bad address."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except OSError as error:
         raise Invalid(f"host must be an address or a name of this machine (got {host!r}: {error.strerror})") from None
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        # After a restart, what is left of old connections does not matter; another server that listens does.
+        # After a restart, old connections may still be closing. That is no conflict; another listening server is one.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
         sock.listen(BACKLOG)
@@ -35,6 +35,6 @@ def listening(host: str, port: int) -> socket.socket:
 
 
 def given_socket() -> socket.socket | None:
-    """Return the socket that the parent of this process holds for it, if it does."""
+    """Return the socket that this process has inherited from its parent, or None."""
     number = os.environ.pop(SOCKET, None)
     return None if number is None else socket.socket(fileno=int(number))

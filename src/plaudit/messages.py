@@ -1,4 +1,4 @@
-"""Messages as other systems receive them: the one form that encodes them and that the API's description shows."""
+"""The types of messages to other systems. They encode the messages, and describe them in the API's documentation."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -109,7 +109,7 @@ def payload_of(
     occurred_at: datetime | None = None,
     correlation_id: str | None = None,
 ) -> str:
-    """Return a message's body. `data` is a dictionary for triggers, whose fields are those of the trigger."""
+    """Return a message's body. For triggers, `data` is a dictionary with the trigger's fields."""
     message = WebhookMessage(
         id=f"msg_{message_id.hex}",
         type=type,

@@ -1,7 +1,7 @@
-"""Connections to addresses that customers name: never into a private network, unless the server allows it.
+"""Connect to addresses that organisations configure, but not in private networks unless the server allows it.
 
-The name is resolved here and the very address that was looked at is connected to, so that a response of the name server
-that changes meanwhile leads nowhere.
+A name is resolved once, and the connection goes to the address that was checked. So a name server cannot return a
+public address for the check and a private one for the connection.
 """
 
 import asyncio
@@ -16,8 +16,7 @@ import httpcore
 
 CONNECTIONS = 100
 
-# The loop's own resolver has four threads for the whole process: as many names whose name server never responds, and
-# nothing else is resolved either.
+# The event loop's own resolver has few threads. A few names whose name servers do not respond would block all others.
 _RESOLVERS = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="resolve")
 
 
@@ -25,7 +24,7 @@ class ForbiddenAddressError(Exception):
     """The target is in a private network, which this server does not allow."""
 
 
-# Addresses that lead on to IPv4 ones (RFC 6052, RFC 8215); not every Python knows of the second.
+# Addresses that are translated to IPv4 (RFC 6052, RFC 8215). Some versions of Python do not know the second range.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
 
@@ -45,7 +44,7 @@ def is_public(address: str) -> bool:
 
 
 class _PublicOnlyBackend(httpcore.AsyncNetworkBackend):
-    """A backend that connects to a name's address, if that is allowed."""
+    """A network backend that refuses private addresses, unless they are allowed."""
 
     def __init__(self, *, private: bool) -> None:
         self._private = private
@@ -60,12 +59,12 @@ class _PublicOnlyBackend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         try:
-            found = await asyncio.get_running_loop().run_in_executor(
+            infos = await asyncio.get_running_loop().run_in_executor(
                 _RESOLVERS, partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
             )
         except OSError:
             raise httpcore.ConnectError(f"the name {host} cannot be resolved") from None
-        addresses = list(dict.fromkeys(str(info[4][0]).partition("%")[0] for info in found))
+        addresses = list(dict.fromkeys(str(info[4][0]).partition("%")[0] for info in infos))
         if not self._private and not all(map(is_public, addresses)):
             raise ForbiddenAddressError
         return await self._inner.connect_tcp(addresses[0], port, timeout, local_address, socket_options)

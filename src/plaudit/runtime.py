@@ -1,4 +1,4 @@
-"""The processes of a server: their limits and priorities, and children that end with their parent."""
+"""Set up a server's processes: limits, priorities, garbage collection, and children that end with their parent."""
 
 import asyncio
 import ctypes
@@ -11,13 +11,13 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-PARENT_LOOK_SECONDS = 0.5
+PARENT_CHECK_SECONDS = 0.5
 MEMORY_MAX = 4 << 30
 _SESSION_NICENESS = Path("/proc/self/autogroup")
 _CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 _PR_SET_PDEATHSIG = 1
 
-PARENT = "PLAUDIT_PARENT"  # the process that a child belongs to: by the time the child can ask, it may be gone
+PARENT = "PLAUDIT_PARENT"  # the parent's process id, as it may have ended before the child can query it
 
 
 def child_environment() -> dict[str, str]:
@@ -26,21 +26,21 @@ def child_environment() -> dict[str, str]:
 
 
 def exit_with_parent(parent: int | None = None) -> None:
-    """End this process at once when its parent is gone: a killed server leaves nobody behind.
+    """End this process immediately when its parent ends, so a killed server leaves no processes behind.
 
-    `parent` is the process that started this one, unless the environment names it. On Linux the kernel does it,
-    so a process that hangs also ends. Elsewhere a thread does it.
+    `parent` is the id of the process that started this one, by default the one in the environment. On Linux the kernel
+    ends this process, even if it hangs. On other systems a thread does it.
     """
     parent = parent or int(os.environ.pop(PARENT, "0")) or os.getppid()
     if sys.platform != "linux" or ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         threading.Thread(target=_watch, args=(parent,), daemon=True, name="parent-watch").start()
-    if os.getppid() != parent:  # it was gone before we asked
+    if os.getppid() != parent:  # the parent ended before this call
         os._exit(1)
 
 
 def _watch(parent: int) -> None:
     while os.getppid() == parent:
-        time.sleep(PARENT_LOOK_SECONDS)
+        time.sleep(PARENT_CHECK_SECONDS)
     os._exit(1)
 
 
@@ -48,47 +48,47 @@ STOPPING = asyncio.Event()
 
 
 async def wait_for_shutdown() -> None:
-    """Return when this process has been asked to stop."""
+    """Wait until this process is asked to stop."""
     await STOPPING.wait()
 
 
 def memory() -> int:
-    """Return the memory of the machine, or of the container that this is, in bytes."""
-    found = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    """Return the memory of the machine, or of its container, in bytes."""
+    size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     with suppress(OSError, ValueError):  # no such file, or "max"
-        found = min(found, int(_CONTAINER_LIMIT.read_text(encoding="ascii")))
-    return found
+        size = min(size, int(_CONTAINER_LIMIT.read_text(encoding="ascii")))
+    return size
 
 
 def limit_memory(megabytes: int) -> None:
-    """Limit this process's memory; 0 is half of the machine's, 4 GB at most.
+    """Limit this process's memory. 0 stands for half of the machine's memory, at most 4 GB.
 
-    An allocation beyond it raises MemoryError, or ends this process alone, rather than the machine's others.
+    An allocation beyond the limit raises MemoryError or ends this process. Without it, the system could kill others.
     """
     import resource
 
-    wanted = megabytes << 20 if megabytes else min(memory() // 2, MEMORY_MAX)
+    limit = megabytes << 20 if megabytes else min(memory() // 2, MEMORY_MAX)
     with suppress(OSError, ValueError):
-        _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        if most != resource.RLIM_INFINITY:
-            wanted = min(wanted, most)
-        resource.setrlimit(resource.RLIMIT_DATA, (wanted, most))
+        _, hard_limit = resource.getrlimit(resource.RLIMIT_DATA)
+        if hard_limit != resource.RLIM_INFINITY:
+            limit = min(limit, hard_limit)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard_limit))
 
 
 def allow_files(number: int) -> None:
-    """Raise the limit of open files as far as the system allows, up to `number`: each connection is one."""
+    """Set the limit of open files to `number`, or as far as the system allows. Each connection is an open file."""
     import resource
 
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = number if most == resource.RLIM_INFINITY else min(number, most)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = number if hard_limit == resource.RLIM_INFINITY else min(number, hard_limit)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard_limit))
 
 
 def tune_gc() -> None:
-    """Look for reference cycles seldom: a batch makes thousands of objects and hardly a cycle among them.
+    """Run the garbage collector rarely: a batch creates thousands of objects, but hardly any reference cycles.
 
-    By default the collector runs after every few hundred objects, and took a third of the engine's time; within a batch, even
-    after a hundred thousand, a twentieth.
+    By default the collector runs after every few hundred objects and took a third of the engine's time. Even every
+    100,000 objects, it took a twentieth of a batch's time.
     """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""The API as a process: Granian in this process's own loop, on an inherited socket."""
+"""Run the API: Granian in this process's own event loop, on an inherited socket."""
 
 import asyncio
 import signal
@@ -15,21 +15,21 @@ from granian.server.embed import Server
 from plaudit.listening import BACKLOG
 from plaudit.runtime import STOPPING, allow_files
 
-APPLICATION = "plaudit.api.app"  # by its name: the commands and the API know nothing of each other
-CONNECTIONS_MAX = 30_000  # at the same time: live streams are requests that last
-HEADERS_SECONDS = 30  # for the head of a request to come, and the next one on the same connection
+APPLICATION = "plaudit.api.app"  # imported by name, so that the commands do not depend on the API
+CONNECTIONS_MAX = 30_000  # including live streams, which are long-lived requests
+HEADERS_SECONDS = 30  # the time for a request's headers to arrive, also for the next request on the connection
 
 
 class _Server(Server):
-    """Granian on our socket: its own would share the port with any other server that wants it."""
+    """Granian on our own socket. A socket that Granian opens can be shared with other servers on the same port."""
 
     def __init__(self, sock: socket.socket, **settings: Any) -> None:
         super().__init__(**settings)
-        self._held = sock
+        self._sock = sock
 
     def _init_shared_socket(self) -> None:
         self._ssp = None
-        self._shd = SocketHolder(self._held.detach(), False, BACKLOG)  # pyright: ignore[reportCallIssue] (its stub has no parameters)
+        self._shd = SocketHolder(self._sock.detach(), False, BACKLOG)  # pyright: ignore[reportCallIssue] (its stub has no parameters)
 
 
 async def run_api(sock: socket.socket) -> None:
@@ -39,7 +39,7 @@ async def run_api(sock: socket.socket) -> None:
         sock,
         target=import_module(APPLICATION).create_app(),
         interface=Interfaces.ASGI,
-        http=HTTPModes.http1,  # the other would let connections stay that say nothing
+        http=HTTPModes.http1,  # HTTP/2 would keep idle connections open
         http1_settings=HTTP1Settings(header_read_timeout=HEADERS_SECONDS * 1000),
         backlog=BACKLOG,
         backpressure=CONNECTIONS_MAX,
@@ -47,7 +47,7 @@ async def run_api(sock: socket.socket) -> None:
     )
 
     def stop() -> None:
-        STOPPING.set()  # it ends its streams, which Granian would wait for
+        STOPPING.set()  # ends the live streams, which Granian would wait for
         server.stop()
 
     loop = asyncio.get_running_loop()

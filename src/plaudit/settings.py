@@ -1,4 +1,4 @@
-"""All settings: type, default, unit. From the environment (PLAUDIT_*), or from the commands' options."""
+"""All settings with types, defaults and units. They come from the environment (PLAUDIT_*) or from commands' options."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ PREFIX = "PLAUDIT_"
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """The settings of a process. Each is read from `PLAUDIT_` and its name in capitals."""
+    """The settings of a process. Each is read from the variable `PLAUDIT_` plus its name in capitals."""
 
     host: Annotated[str, Meta(description="The address that the API listens on.")] = "127.0.0.1"
     port: Annotated[int, Meta(description="The port that the API listens on.", ge=0, le=65_535)] = 8000
@@ -81,17 +81,17 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @staticmethod
     def from_environment() -> "Settings":
-        """What the environment says; defaults for the rest. Raises Invalid naming the variable."""
-        given = {
+        """Return the settings from the environment, with defaults for the others. Raise Invalid naming the variable."""
+        values = {
             name: os.environ[PREFIX + name.upper()]
             for name in Settings.__struct_fields__
             if PREFIX + name.upper() in os.environ
         }
         try:
-            return msgspec.convert(given, Settings, strict=False)
+            return msgspec.convert(values, Settings, strict=False)
         except msgspec.ValidationError as error:
-            what, _, at = str(error).partition(" - at `$.")
-            raise Invalid(f"The setting {PREFIX}{at.rstrip('`').upper()} is wrong: {what}") from None
+            reason, _, name = str(error).partition(" - at `$.")
+            raise Invalid(f"The setting {PREFIX}{name.rstrip('`').upper()} is wrong: {reason}") from None
 
     def space_url(self, slug: str | None = None) -> str:
         """Return the URL of an organisation's space, without a trailing slash: the issuer of its members' tokens."""
@@ -101,7 +101,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         return f"{base.partition('://')[0]}://{slug}.{self.spaces_domain}"
 
     def url(self) -> str:
-        """The database's URL: the one given, or that of the embedded server that runs in `data`."""
+        """Return the database's URL: the configured one, or that of the embedded server that runs in `data`."""
         if self.database_url:
             return self.database_url
         from plaudit.storage.embedded import running_url

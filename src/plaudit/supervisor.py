@@ -1,4 +1,4 @@
-"""A parent that keeps its children running: it replaces one that has ended or hangs."""
+"""Keep child processes running: replace a child that has ended or hangs."""
 
 import signal
 import subprocess
@@ -16,14 +16,14 @@ from plaudit.runtime import child_environment
 
 STOP_SECONDS_MAX = 30.0
 RESTART_SECONDS = 0.5
-LOOK_SECONDS = 0.2
-START_SECONDS_MAX = 120.0  # for reading the modules, on the slowest machine
+CHECK_SECONDS = 0.2
+START_SECONDS_MAX = 120.0  # to import the modules, on a very slow machine
 
 log = structlog.get_logger(__name__)
 
 
 class Command(Struct, frozen=True):
-    """What a child runs: a command of `plaudit`, additions to its environment, and open files."""
+    """A child's command: its arguments to `plaudit`, additional environment, and inherited file descriptors."""
 
     name: str
     arguments: Sequence[str]
@@ -32,7 +32,7 @@ class Command(Struct, frozen=True):
 
 
 class _Child:
-    """A running command. The file `slot` has what it is doing."""
+    """A running command. `slot` records what it is working on."""
 
     def __init__(self, command: Command, environment: Mapping[str, str], path: Path) -> None:
         self._command = command
@@ -43,8 +43,8 @@ class _Child:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         self.slot.begin()
-        self._beats, self._looks = 0, 0
-        # A session of its own: Ctrl-C reaches the parent alone, which then stops the children in order.
+        self._beats, self._silent_checks = 0, 0
+        # In its own session, the child does not receive Ctrl-C. The parent does, and stops the children in order.
         return subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "plaudit", *self._command.arguments],
             env=child_environment() | self._environment,
@@ -52,8 +52,8 @@ class _Child:
             start_new_session=True,
         )
 
-    def look_after(self, silent_seconds: float) -> None:
-        """Replace it if it has ended; end it if it hangs."""
+    def check(self, silent_seconds: float) -> None:
+        """Restart the process if it has ended. Kill it if it hangs."""
         status = self.process.poll()
         if status is not None:
             if not self._restart_at:
@@ -71,20 +71,21 @@ class _Child:
             self.process.kill()
 
     def _is_silent(self, seconds: float) -> bool:
-        """Return whether it has not shown that it runs for as many checks; a sleeping parent's checks do not count."""
+        """Return whether the process has been silent for this long, counted in checks: a sleeping parent makes none."""
         beats = self.slot.beats
         if beats != self._beats:
-            self._beats, self._looks = beats, 0
+            self._beats, self._silent_checks = beats, 0
             return False
-        self._looks += 1
+        self._silent_checks += 1
         allowed = seconds if beats else max(seconds, START_SECONDS_MAX)
-        return seconds > 0 and self._looks * LOOK_SECONDS >= allowed
+        return seconds > 0 and self._silent_checks * CHECK_SECONDS >= allowed
 
 
 class Supervisor:
-    """Runs commands as children until SIGTERM or SIGINT, and calls `look_after` several times a second.
+    """Runs commands as child processes until SIGTERM or SIGINT, and calls `look_after` several times a second.
 
-    A child that is silent for `silent_seconds` hangs; 0 is never. What children have in hand is kept in `folder`.
+    A child that is silent for `silent_seconds` counts as hanging (0: never). The files in `folder` record what children
+    are working on.
     """
 
     def __init__(
@@ -106,14 +107,14 @@ class Supervisor:
     def run(self) -> None:
         """Keep the children running until stopped; then stop them, and wait."""
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._asked_to_stop)
+            signal.signal(number, self._stop)
         try:
             for command in self._commands:
                 self._children[command.name] = _Child(command, self._environment, self._folder / command.name)
-            while not self._stopping.wait(LOOK_SECONDS):
+            while not self._stopping.wait(CHECK_SECONDS):
                 self._look_after()
                 for child in self._children.values():
-                    child.look_after(self._silent_seconds)
+                    child.check(self._silent_seconds)
         finally:
             processes = [child.process for child in self._children.values()]
             for process in processes:
@@ -130,5 +131,5 @@ class Supervisor:
         """Return whether a child is ready."""
         return name in self._children and self._children[name].slot.ready
 
-    def _asked_to_stop(self, _number: int, _frame: object) -> None:
+    def _stop(self, _number: int, _frame: object) -> None:
         self._stopping.set()

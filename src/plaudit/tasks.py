@@ -1,4 +1,4 @@
-"""Run and cancel tasks that belong together."""
+"""Run and cancel related tasks together."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable
@@ -6,10 +6,10 @@ from typing import Any
 
 
 async def run_together(*parts: Coroutine[Any, Any, None]) -> None:
-    """Run coroutines that never end, until this is cancelled. If one raises, end the others and raise its error.
+    """Run coroutines that never end, until cancelled. If one raises, cancel the others and raise its error.
 
-    Each is cancelled once. (asyncio.gather would cancel them again as soon as the first has ended: those that are still
-    giving back a connection would leave it half given back.)
+    Each is cancelled only once. asyncio.gather would cancel the others again when the first one has ended, which could
+    interrupt them while they return a connection to its pool.
     """
     tasks = [asyncio.create_task(part) for part in parts]
     try:
@@ -21,7 +21,7 @@ async def run_together(*parts: Coroutine[Any, Any, None]) -> None:
 
 
 async def cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel tasks, and wait until each has ended. Ignore what they raise."""
+    """Cancel tasks, and wait until all have ended. Ignore their exceptions."""
     ending = list(tasks)
     for task in ending:
         task.cancel()

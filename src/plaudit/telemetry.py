@@ -1,4 +1,4 @@
-"""Logs, counters, histograms. Not called metrics: that word is taken."""
+"""Logs, counters and histograms. (A metric is something else here: what is counted for members.)"""
 
 import logging
 import os
@@ -10,7 +10,7 @@ from prometheus_client import Counter, Histogram
 
 from plaudit.tracebacks import without_values
 
-# Several processes of one server count into files in this folder (set by `plaudit serve`).
+# Whether the server's processes share their counters, in files in this folder (set by `plaudit serve`).
 SHARED = bool(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -42,7 +42,7 @@ requests_total = Counter("plaudit_requests_total", "HTTP requests, by response s
 
 
 class _Library(logging.Handler):
-    """What libraries log, as entries of ours: the first line only, since the following ones show objects."""
+    """A handler that writes libraries' log records as our own entries. Only the first line, as others can show objects."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write an entry."""

@@ -1,7 +1,7 @@
-"""What a log says of an exception: where it was raised and what it is, without the values that its message may contain.
+"""Describe exceptions for logs without the values in their messages, which can be personal data.
 
-Messages hold what went wrong with what: a user id, an e-mail address, a row of PostgreSQL (`Key (value)=(ann@…) already
-exists`). A log is kept where personal data has no place, so it gets the types, the places, and the facts below.
+A message can contain a user id, an e-mail address or a row of PostgreSQL (`Key (value)=(ann@…) already exists`). Logs
+must not contain personal data, so they get the types, the stack frames, and the details below.
 """
 
 import sys
@@ -16,18 +16,18 @@ from plaudit.errors import PlauditError
 FRAMES_MAX = 20
 CHAIN_MAX = 10
 
-# Their messages are about code: names of types, attributes and modules.
+# Messages of these errors name only types, attributes and modules.
 _ABOUT_CODE = (AttributeError, NameError, ImportError, ZeroDivisionError, RecursionError, NotImplementedError)
 
 
 def described(error: BaseException) -> str:
-    """Return the traceback of an error and of those that led to it, oldest first."""
-    parts = [_one(base_exception) for base_exception in _chain(error)]
+    """Return the tracebacks of an error and of the errors that caused it, oldest first."""
+    parts = [_traceback(cause) for cause in _chain(error)]
     return "\n\nDuring its handling, or because of it:\n\n".join(reversed(parts))
 
 
 def facts_of(error: BaseException) -> str:
-    """Return what may be logged of an error: its type, and details that are known to contain no values."""
+    """Return the facts of an error that can be logged: its type, and details without personal data."""
     kind = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
     facts: list[Any] = []
     if isinstance(error, PlauditError):
@@ -42,7 +42,7 @@ def facts_of(error: BaseException) -> str:
 
 
 def without_values(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Replace `exc_info` of a log entry by its description (a processor of structlog)."""
+    """Replace `exc_info` of a log entry by its description. This is a processor for structlog."""
     error: Any = event.pop("exc_info", None)
     if error is True:
         error = sys.exc_info()
@@ -62,7 +62,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
 
 
-def _one(error: BaseException) -> str:
+def _traceback(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)[-FRAMES_MAX:]
     lines = [*traceback.StackSummary.from_list(frames).format(), facts_of(error)]
     if isinstance(error, BaseExceptionGroup):

@@ -1,7 +1,7 @@
-"""Traces (OpenTelemetry): one from the request through the decision to the webhook, where an exporter is set.
+"""OpenTelemetry traces from the request through the decision to the webhook, if an exporter is configured.
 
-The trace's id travels as the correlation id, so that it costs nothing where nobody traces. Set
-OTEL_EXPORTER_OTLP_ENDPOINT to turn it on.
+Set OTEL_EXPORTER_OTLP_ENDPOINT to enable tracing. The correlation id is also the trace's id, so tracing costs nothing
+while it is off.
 """
 
 import os
@@ -30,12 +30,12 @@ def _tracer() -> "Tracer":
 
 
 def now() -> int:
-    """Return the present time in nanoseconds, or 0 without an exporter."""
+    """Return the current time in nanoseconds, or 0 without an exporter."""
     return time.time_ns() if ENABLED else 0
 
 
 def record(name: str, correlation_id: str | None, started: int, kind: str = "internal", **attributes: Any) -> None:
-    """Record a span that has just ended, in the trace of a correlation id, if there is an exporter."""
+    """Record a span that has just ended in the trace of a correlation id, if an exporter is configured."""
     if not ENABLED or correlation_id is None or len(correlation_id) != 32:
         return
     from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, set_span_in_context
@@ -44,7 +44,7 @@ def record(name: str, correlation_id: str | None, started: int, kind: str = "int
         trace_id = int(correlation_id, 16)
     except ValueError:
         return
-    # The parent that all spans of a trace share: nobody has to hand a span's id on.
+    # All spans of a trace have the same parent, so processes need not pass span ids on.
     root = SpanContext(
         trace_id, trace_id & (2**64 - 1) or 1, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED)
     )

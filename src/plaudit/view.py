@@ -1,4 +1,4 @@
-"""What everything that is shown is made of: the base of response types, and times as they are sent."""
+"""The base of response types, and the format of times."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -14,11 +14,11 @@ class View(Struct, kw_only=True, rename="camel"):
 
 
 def time_text(instant: datetime) -> str:
-    """Return an instant as ISO 8601 in UTC with milliseconds, as in the reference."""
+    """Return a time as ISO 8601 in UTC with milliseconds."""
     utc = instant.astimezone(UTC)
     return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
 
 
 def optional_time(instant: datetime | None) -> str | None:
-    """Return a time as it is sent; None for None."""
+    """Return a time as `time_text` does, or None for None."""
     return None if instant is None else time_text(instant)

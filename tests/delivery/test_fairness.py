@@ -143,7 +143,7 @@ def test_conditions_are_compiled_once_for_a_version_of_the_programme(staged, fre
 
 
 def test_slow_conditions_have_their_time_and_the_rest_waits(staged, fresh_database, monkeypatch):
-    monkeypatch.setattr("plaudit.delivery.conditions.OF_ORG_SECONDS", -1)
+    monkeypatch.setattr("plaudit.delivery.conditions.ORG_SECONDS_MAX", -1)
     conditions_that(monkeypatch, lambda: True)
 
     async def scenario(stage):
@@ -151,7 +151,7 @@ def test_slow_conditions_have_their_time_and_the_rest_waits(staged, fresh_databa
         async with stage.pool.acquire() as connection:
             await hand_out(connection, Listeners(stage.programmes), await buckets_with_news(connection), clock.now())
             nothing = await evaluate_conditions(connection, Listeners(stage.programmes), clock.now())
-            monkeypatch.setattr("plaudit.delivery.conditions.OF_ORG_SECONDS", 10)
+            monkeypatch.setattr("plaudit.delivery.conditions.ORG_SECONDS_MAX", 10)
             then = await evaluate_conditions(connection, Listeners(stage.programmes), clock.now())
         return nothing, then
 

@@ -160,7 +160,7 @@ def _field_error(name: str, message: str, value: Any, choices: Sequence[str]) ->
 def _got(value: Any) -> str:
     """Return what was given, as an error shows it; nothing of what has parts, or of a number that nobody wrote by hand."""
     short = isinstance(value, str) or (isinstance(value, int | float) and abs(value) <= bounds.NUMBER_MAX)
-    return f" (got {bounds.to_json_number(value)})" if short else ""
+    return f" (got {bounds.error_value(value)})" if short else ""
 
 
 def _number(text: str) -> str:
