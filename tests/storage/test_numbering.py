@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from plaudit import clock
-from plaudit.delivery.feed import messages_after, number_after
+from plaudit.delivery.feed import messages_after, number_at
 from plaudit.delivery.hand_out import buckets_with_news, hand_out
 from plaudit.delivery.listeners import Listeners
 from plaudit.storage.migrate import migrate
@@ -85,10 +85,10 @@ def test_what_waits_is_handed_out_once_and_earlier_cursors_go_on(earlier_databas
                 waiting = await buckets_with_news(connection)
                 handed, more = await hand_out(connection, Listeners(stage.programmes), waiting, clock.now())
                 assert (handed, more, await buckets_with_news(connection)) == (3, set(), set())
-                number = await number_after(connection, org_id, (100, 15))
+                number = await number_at(connection, org_id, (100, 15))
                 after = await messages_after(connection, org_id, number, None, 100)
                 fed = await messages_after(connection, org_id, 0, None, 100)
-                past = await number_after(connection, org_id, (10_000, 1))
+                past = await number_at(connection, org_id, (10_000, 1))
             rows = await stage.fetch("SELECT message_id, state, attempts, number FROM deliveries ORDER BY number")
             return (
                 names,
