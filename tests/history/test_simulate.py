@@ -34,8 +34,8 @@ def test_the_programme_as_it_is_gives_what_was(staged, fresh_database):
                     found = simulation
             assert found.events == 80
             assert found.cases == []
-            assert found.was == found.would
-            assert found.was[campaign_cause("camp_stock")].products == 9
-            assert found.was[campaign_cause("camp_cap")].refusals["limit_overall_reached"] > 0
+            assert found.actual == found.simulated
+            assert found.actual[campaign_cause("camp_stock")].products == 9
+            assert found.actual[campaign_cause("camp_cap")].refusals["limit_overall_reached"] > 0
 
     asyncio.run(main())

@@ -145,8 +145,8 @@ def test_what_is_done_by_hand_simulated_against_itself_gives_what_was(staged, fr
             found = await simulated(stage, programme, now - timedelta(days=1))
             assert_the_same(found)
             await run_due(stage.pool, programme.compiled, stage.org_id, clock.now())
-            assert given_by(found.was) == await booked(stage, now - timedelta(days=1))
-            fired = {cause.text for cause, tally in found.was.items() if tally.fired}
+            assert given_by(found.actual) == await booked(stage, now - timedelta(days=1))
+            fired = {cause.text for cause, tally in found.actual.items() if tally.fired}
             assert {f"camp_{name.replace('.', '_')}" for name in MORE} | {
                 "camp_joined",
                 "manual",
@@ -168,7 +168,7 @@ def test_a_draft_on_what_is_done_by_hand_is_simulated_as_it_would_have_been_live
     async def main():
         async with staged(fresh_database) as stage:
             found = await assert_lived_as_simulated(stage, write, live_through, seed=5)
-            coins = found.would[campaign_cause("camp_draft")].metrics["coins"]
+            coins = found.simulated[campaign_cause("camp_draft")].metrics["coins"]
             assert sum(case.after.metrics["coins"] for case in found.cases) == coins > 0
 
     asyncio.run(main())
@@ -214,7 +214,7 @@ def test_what_is_taken_back_sent_on_and_handed_over_is_what_would_be_there(stage
                 )
             since = clock.now() - timedelta(days=1)
             found = await simulated(stage, changed, since)
-            assert given_by(found.was) == await booked(stage, since)
-            assert given_by(found.would) == await booked(lived, since)
+            assert given_by(found.actual) == await booked(stage, since)
+            assert given_by(found.simulated) == await booked(lived, since)
 
     asyncio.run(main())

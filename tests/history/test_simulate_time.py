@@ -110,11 +110,11 @@ def given_by(tallies) -> dict:
 
 def assert_the_same(found) -> None:
     """Nothing would have gone otherwise. (Who of those whose time came at once got the last of something is chance.)"""
-    was, would = found.was.pop(FIRST), found.would.pop(FIRST)
+    was, would = found.actual.pop(FIRST), found.simulated.pop(FIRST)
     assert (was.fired, was.metrics) == (would.fired, would.metrics)
-    assert found.was == found.would
+    assert found.actual == found.simulated
     assert {case.cause for case in found.cases} <= {FIRST}
-    found.was[FIRST], found.would[FIRST] = was, would
+    found.actual[FIRST], found.simulated[FIRST] = was, would
 
 
 async def assert_lived_as_simulated(stage, write, programme, *, seed):
@@ -135,7 +135,7 @@ async def assert_lived_as_simulated(stage, write, programme, *, seed):
         draft = await backtest.with_campaign(connection, stage.org_id, "camp_draft", {})
     found = await simulated(stage, draft, since, campaign_id="camp_draft")
     await run_due(lived.pool, await lived.program(), lived.org_id, clock.now())
-    assert given_by(found.would) == await booked(lived, since)
+    assert given_by(found.simulated) == await booked(lived, since)
     return found
 
 
@@ -154,11 +154,11 @@ def test_a_programme_simulated_against_itself_gives_what_was(staged, fresh_datab
             whole = await simulated(stage, programme, begun)
             # What was due and not done yet has been counted: when it is done, the ledger says the same.
             assert await run_due(stage.pool, programme.compiled, stage.org_id, clock.now()) > 0
-            assert given_by(whole.was) == await booked(stage, begun)
+            assert given_by(whole.actual) == await booked(stage, begun)
             again = await simulated(stage, programme, begun)
-            assert given_by(again.was) == given_by(whole.was)
+            assert given_by(again.actual) == given_by(whole.actual)
             assert_the_same(again)
-            fired = {cause.text for cause, tally in again.was.items() if tally.fired}
+            fired = {cause.text for cause, tally in again.actual.items() if tally.fired}
             assert {"camp_streak_broken", "camp_metric_expired", "camp_segment_left", "camp_steps"} <= fired
 
     asyncio.run(main())
@@ -176,10 +176,10 @@ def test_a_draft_on_what_time_does_is_simulated_as_it_would_have_been_lived(stag
     async def main():
         async with staged(fresh_database) as stage:
             found = await assert_lived_as_simulated(stage, write, live_through, seed=7)
-            assert found.would[campaign_cause("camp_draft")].fired > 2
+            assert found.simulated[campaign_cause("camp_draft")].fired > 2
             assert (
                 sum(case.after.metrics["points"] for case in found.cases)
-                == found.would[campaign_cause("camp_draft")].metrics["points"]
+                == found.simulated[campaign_cause("camp_draft")].metrics["points"]
             )
             assert all(case.arrival.trigger == "timer" or trigger == "segment.left" for case in found.cases)
 

@@ -189,7 +189,7 @@ def test_a_transfer_that_is_taken_back_at_one_end_only_is_named(clone, lived_in,
 
     found = asyncio.run(scenario())
     assert (
-        "[-8] were taken back at its two ends"
+        "[-8] were reversed on its two sides"
         in found["every transfer has arrived in full, is on its way, or was returned"][0]
     )
 

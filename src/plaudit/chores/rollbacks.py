@@ -41,7 +41,7 @@ from plaudit.engine.inline import CommandRefused, process_inline
 from plaudit.engine.processed import outcome_from
 from plaudit.errors import Conflict, PlauditError
 from plaudit.history.member_log import log_of_member
-from plaudit.history.sent_on import sent_on
+from plaudit.history.recover_transfers import recover_transfers
 from plaudit.reads.identities import remaining_users
 from plaudit.storage import jobs
 from plaudit.storage.postgres import RETRIABLE, UNREACHABLE, Connection, Pool
@@ -246,7 +246,9 @@ class Rollbacks:
         if not lost or not any(row["kind"] == TRANSFER for row in rollback.log):
             return arrival, []
         async with self._pool.acquire() as connection:
-            back = await sent_on(connection, programme.compiled, rollback.member, rollback.log, lost, event_id)
+            back = await recover_transfers(
+                connection, programme.compiled, rollback.member, rollback.log, lost, event_id
+            )
         order = structs.replace(order, transfers=back.transfers, stays=back.stays)
         also = [_arrival(programme, REVERSAL, other, own_id, data, now) for own_id, other, data in back.orders]
         return arrival_at(programme, user_id, event_id, order, now), also

@@ -95,7 +95,7 @@ class Local:
 
             campaign = inputs.campaign or None
             return await backtest.run_backtest(
-                connection, programme, inputs.days, campaign, sample=inputs.sample, tell=tell
+                connection, programme, inputs.days, campaign, sample=inputs.sample, on_progress=tell
             )
 
         return with_org(work, *self._where)

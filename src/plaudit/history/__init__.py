@@ -1,1 +1,1 @@
-"""The log decided again: to explain, simulate, verify and undo."""
+"""Decides the log again, to explain events, simulate programmes, verify the ledger and roll campaigns back."""

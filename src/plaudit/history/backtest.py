@@ -1,4 +1,4 @@
-"""A simulation asked for: which programme, over how long; and its being applied to the past."""
+"""Runs the simulations that operators request, and queues what a campaign would have given in the past."""
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -28,11 +28,11 @@ from .simulate import ChangedEvent, Simulation, simulate
 Json = dict[str, Any]
 OnProgress = Callable[[Simulation], None]
 
-APPENDED = 1_000
+APPEND_BATCH = 1_000
 
 
 async def with_campaign(connection: Connection, org_id: UUID, campaign_id: str, changes: Json) -> Programme:
-    """The programme as it is, with one campaign changed and in force. Raises NotFound or Invalid."""
+    """Return the current programme with one campaign changed and active. Raise NotFound or Invalid."""
     docs = await programme_changes.current_documents(connection, org_id)
     before = docs.get(("campaign", campaign_id))
     if before is None:
@@ -46,10 +46,10 @@ async def with_campaign(connection: Connection, org_id: UUID, campaign_id: str, 
     return programme_from_documents(org_id, 0, docs)
 
 
-async def with_programme(connection: Connection, org_id: UUID, wanted: DesiredDocuments) -> Programme:
-    """The programme as it is, with these documents written over it. Raises Invalid."""
+async def with_programme(connection: Connection, org_id: UUID, desired: DesiredDocuments) -> Programme:
+    """Return the current programme with these documents added or replaced. Raise Invalid."""
     docs = await programme_changes.current_documents(connection, org_id)
-    for change in await programme_changes.plan(connection, org_id, wanted, prune=False):
+    for change in await programme_changes.plan(connection, org_id, desired, prune=False):
         docs[change.kind, change.id] = change.after or {}
     return programme_from_documents(org_id, 0, docs)
 
@@ -61,9 +61,9 @@ async def run_backtest(
     campaign_id: str | None,
     *,
     sample: float,
-    tell: OnProgress,
+    on_progress: OnProgress,
 ) -> Json:
-    """A simulation's report. `tell` hears how far it is."""
+    """Simulate a programme over the last `days`, and return the report. Call `on_progress` with intermediate results."""
     org_clock = await clock_of(connection, programme.compiled.org_id)
     since = org_clock.now() - timedelta(days=days)
     written_since = org_clock.wall_of(since)
@@ -71,54 +71,54 @@ async def run_backtest(
     async for simulation in simulate(
         connection, programme, written_since, campaign_id=campaign_id, sample=sample, cases_max=1_000
     ):
-        tell(simulation)
-    shown = (
+        on_progress(simulation)
+    results = (
         programme_report(programme, simulation) if campaign_id is None else report(programme, simulation, campaign_id)
     )
-    return {"days": days, "since": since, "sampled": sample, **shown}
+    return {"days": days, "since": since, "sampled": sample, **results}
 
 
 async def queue_backfill(connection: Connection, org_id: UUID, campaign_id: str, days: float) -> AsyncGenerator[int]:
-    """Queue what a campaign, as it is now, would have given since; once for each event and version of the campaign.
+    """Queue events that give members what a campaign, as it is now, would have given. Yield the number queued so far.
 
-    Of each member it is what a simulation says in all: where the campaign would have given something earlier than it did,
-    nothing is given twice. Yields how many events have been queued. What was queued before is not queued again.
+    Each past event is backfilled at most once per version of the campaign. In total, a member receives what a simulation
+    shows: if the campaign would have given something earlier than it did, it is not given twice.
     """
     programme = await load_programme(connection, org_id)
     campaign = await fetch(connection, org_id, KINDS["campaign"], campaign_id)
     since = programme.clock.wall_of(programme.now() - timedelta(days=days))
-    found = Simulation()
-    async for simulation in simulate(connection, programme, since, campaign_id=campaign_id):
-        found = simulation
+    simulation = Simulation()
+    async for results in simulate(connection, programme, since, campaign_id=campaign_id):
+        simulation = results  # the last results are complete
     queued = 0
-    arrivals = list(_backfills(programme, found, campaign.version, campaign_id))
-    for start in range(0, len(arrivals), APPENDED):
-        appended = await inbox.append(connection, arrivals[start : start + APPENDED])
+    arrivals = list(_backfills(programme, simulation, campaign.version, campaign_id))
+    for start in range(0, len(arrivals), APPEND_BATCH):
+        appended = await inbox.append(connection, arrivals[start : start + APPEND_BATCH])
         queued += len(appended.new)
         yield queued
     yield queued
 
 
-def _backfills(programme: Programme, found: Simulation, version: int, campaign_id: str) -> Iterator[Arrival]:
-    """Yield the events that give each member what the campaign would have given, and bring them as far."""
+def _backfills(programme: Programme, simulation: Simulation, version: int, campaign_id: str) -> Iterator[Arrival]:
+    """Yield the events that give each member what the campaign would have given, and set their simulated progress."""
     cases: dict[UUID, list[ChangedEvent]] = {}
-    for case in found.cases:
+    for case in simulation.cases:
         cases.setdefault(case.arrival.member_id, []).append(case)
-    for member_id in dict.fromkeys([*cases, *found.went]):
+    for member_id in dict.fromkeys([*cases, *simulation.progress]):
         orders = list(_orders(programme, cases.get(member_id, [])))
-        went = found.went.get(member_id)
-        moves = went is not None and went.would is not None and went.was != went.would
-        if went is not None and moves and not orders:
+        progress = simulation.progress.get(member_id)
+        differs = progress is not None and progress.simulated is not None and progress.actual != progress.simulated
+        if progress is not None and differs and not orders:
             order: Json = {"listener": 0, "give": {}, "effects": [], "completes": False}
-            orders.append((went.arrival, f"progress:{version}", order))
-        for place, (arrival, part, order) in enumerate(orders, start=1):
-            if went is not None and moves and place == len(orders):
-                order |= {"was": _plain(went.was), "would": _plain(went.would)}
+            orders.append((progress.arrival, f"progress:{version}", order))
+        for number, (arrival, part, order) in enumerate(orders, start=1):
+            if progress is not None and differs and number == len(orders):
+                order |= {"was": _as_logged(progress.actual), "would": _as_logged(progress.simulated)}
             yield _backfill(programme, arrival, campaign_id, f"{version if part == 'fired' else part}", order)
 
 
 def _orders(programme: Programme, cases: list[ChangedEvent]) -> Iterator[tuple[Arrival, str, Json]]:
-    """Yield what each of a member's events gives: no more in all than the campaign would have given in all."""
+    """Yield the orders for a member's events. In total they give no more than the campaign would have given."""
     left: Counter[str] = Counter()
     others = 0  # coupons and products
     for case in cases:
@@ -129,46 +129,50 @@ def _orders(programme: Programme, cases: list[ChangedEvent]) -> Iterator[tuple[A
         fired = bool(case.before)
         give: dict[str, int] = {}
         for metric, amount in case.after.metrics.items():
-            more = min(amount - case.before.metrics.get(metric, 0), left[metric])
-            if more > 0:
-                give[metric] = more
-                left[metric] -= more
-        listener, effects, completes = _places(programme, case)
+            missing = min(amount - case.before.metrics.get(metric, 0), left[metric])
+            if missing > 0:
+                give[metric] = missing
+                left[metric] -= missing
+        listener_number, effects, completes = _fired_listener(programme, case)
         number = case.after.coupons + case.after.products
-        # What is neither an amount nor a coupon nor a product comes with the rest; it cannot be weighed against it.
+        # Effects that give no amount, coupon or product are run together with the others: they cannot be counted.
         extra = effects if not fired and (others >= number) else []
         if extra:
             others -= number
         if give or extra:
-            order = {"listener": listener, "give": give, "effects": extra, "completes": completes and not fired}
+            order = {"listener": listener_number, "give": give, "effects": extra, "completes": completes and not fired}
             yield case.arrival, "fired" if fired else "missed", order
 
 
-def _places(programme: Programme, case: ChangedEvent) -> tuple[int, list[tuple[int, int]], bool]:
-    """Return the listener that was met, the effects that gave anything but amounts, and whether it counts overall."""
+def _fired_listener(programme: Programme, case: ChangedEvent) -> tuple[int, list[tuple[int, int]], bool]:
+    """Return the number of the listener that fired, its effects that post no amount, and whether it completes the campaign.
+
+    Effects are pairs of a step and an index.
+    """
     program = programme.compiled
-    found = next(
+    listener = next(
         (item for item in program.listeners_of(case.arrival.trigger) if item.campaign.cause == case.cause),
         None,
     )
-    listener, completes = 0, False
-    places: list[tuple[int, int]] = []
+    listener_number, completes = 0, False
+    effects: list[tuple[int, int]] = []
     for trace in case.outcome_after.trace:
-        if trace.cause != case.cause or trace.refusal is not None or trace.trigger is not None or found is None:
+        if trace.cause != case.cause or trace.refusal is not None or trace.trigger is not None or listener is None:
             continue
-        campaign = found.campaign
-        listener = trace.listener
+        campaign = listener.campaign
+        listener_number = trace.listener
         completes = not campaign.steps or bool(trace.progress and trace.progress.get("completed"))
         own = len(campaign.steps[trace.step].effects) if campaign.steps else len(trace.effects)
         for effect in trace.effects:
-            place = (trace.step, effect.index) if effect.index < own else (len(campaign.steps), effect.index - own)
-            if effect.refusal is None and place not in case.posted:
-                places.append(place)
-    return listener, places, completes
+            is_own = effect.index < own
+            key = (trace.step, effect.index) if is_own else (len(campaign.steps), effect.index - own)
+            if effect.refusal is None and key not in case.posted:
+                effects.append(key)
+    return listener_number, effects, completes
 
 
 def _backfill(programme: Programme, arrival: Arrival, campaign_id: str, part: str, order: Json) -> Arrival:
-    """The event that gives a member what an event of the past would give today."""
+    """Return the event that gives a member what a past event would give today."""
     past = arrival.event()
     data = order | {
         "campaignId": campaign_id,
@@ -183,6 +187,6 @@ def _backfill(programme: Programme, arrival: Arrival, campaign_id: str, part: st
     )  # fmt: skip
 
 
-def _plain(progress: Progress | None) -> Any:
-    """Return progress as the log keeps it: JSON, whose keys are texts."""
+def _as_logged(progress: Progress | None) -> Any:
+    """Return progress in the form of the log: JSON values, with texts as keys."""
     return msgspec.json.decode(msgspec.json.encode(progress))

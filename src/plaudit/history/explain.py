@@ -1,7 +1,7 @@
-"""A trace in words: which campaign listened, which condition held or failed with which value, what was done.
+"""Explains a trace: which campaigns listened, which conditions were met by which values, and what was done.
 
-The trace names conditions and effects by number; the programme that judged the event says what they are. Deciding stops
-at the first condition that settles the matter: what the others came to is known if the event was decided `again`.
+A trace refers to conditions and effects by number. The programme version that decided the event has their content. A
+decision stops at the first condition that settles the result; the other results are known from a `Redecision`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,125 +22,133 @@ from plaudit.mechanics.base import CriterionInWords
 from plaudit.mechanics.registry import MECHANICS
 from plaudit.storage.programmes import Programme
 
-from .decide_again import Again
+from .redecision import Redecision
 
 Json = dict[str, Any]
 
 
-def explained(programme: Programme, trigger: str, outcome: Outcome, again: Again | None = None) -> list[Json]:
-    """What each campaign made of an event, in the order in which they were considered."""
-    looked = outcome.trace if again is None else again.trace
+def explained(programme: Programme, trigger: str, outcome: Outcome, redecision: Redecision | None = None) -> list[Json]:
+    """Return the explanation of each entry of an event's trace, in the order in which they were decided."""
+    whole_trace = outcome.trace if redecision is None else redecision.trace
     return [
-        _campaign(programme, trigger, trace, other.checks[len(trace.checks) :], again)
-        for trace, other in zip(outcome.trace, looked, strict=True)
+        _entry(programme, trigger, trace, whole.checks[len(trace.checks) :], redecision)
+        for trace, whole in zip(outcome.trace, whole_trace, strict=True)
     ]
 
 
-def _campaign(
-    programme: Programme, trigger: str, trace: Trace, more: list[ConditionCheck], again: Again | None
+def _entry(
+    programme: Programme,
+    trigger: str,
+    trace: Trace,
+    further_checks: list[ConditionCheck],
+    redecision: Redecision | None,
 ) -> Json:
     cause = trace.cause
-    found: Json = {
+    explanation: Json = {
         **cause_fields(cause),
         "trigger": trace.trigger or trigger,
         "fired": trace.refusal is None,
         "reason": trace.refusal,
     }
     if cause.kind in COMMANDS.effects:
-        return found | {"effects": [_effect(COMMANDS.effects[cause.kind], effect) for effect in trace.effects]}
+        return explanation | {"effects": [_effect(COMMANDS.effects[cause.kind], effect) for effect in trace.effects]}
     if cause.campaign_id is None:
-        return found | _mechanic(programme, cause, trace)
+        return explanation | _mechanic(programme, cause, trace)
     document = programme.campaigns.get(cause.campaign_id)
-    out = programme.out_of_force.get(("campaign", cause.campaign_id))
-    if out is not None:
-        found["outOfForce"] = out
+    reason = programme.out_of_force.get(("campaign", cause.campaign_id))
+    if reason is not None:
+        explanation["outOfForce"] = reason
     if document is None:
-        return found | {"effects": [_effect(None, effect) for effect in trace.effects]}
+        return explanation | {"effects": [_effect(None, effect) for effect in trace.effects]}
     tree, specs, rule_id = _step(programme, document, trace)
-    found["name"] = document.name
+    explanation["name"] = document.name
     if rule_id is not None:
-        found["ruleId"] = rule_id
-    found["conditions"] = conditions_in_words(tree, trace.checks, more, again if trace.trigger is None else None)
+        explanation["ruleId"] = rule_id
+    explanation["conditions"] = conditions_in_words(
+        tree, trace.checks, further_checks, redecision if trace.trigger is None else None
+    )
     if trace.refusal == Refusal.not_in_segment and document.segments is not None:
-        found |= _groups(programme, document.segments, again)
+        explanation |= _groups(programme, document.segments, redecision)
     effects: list[Json] = []
     for effect in trace.effects:
         spec = specs[effect.index]
         effects.append(_effect(spec.type, effect))
         if effect.refusal == Refusal.not_in_segment and spec.segments is not None:
-            effects[-1] |= _groups(programme, spec.segments, again)
-    found["effects"] = effects
+            effects[-1] |= _groups(programme, spec.segments, redecision)
+    explanation["effects"] = effects
     if (trace.refusal in RETRYABLE_REFUSALS or trace.refusal == Refusal.evaluation_failed) and trace.progress:
-        found |= trace.progress
+        explanation |= trace.progress
     if document.steps:
-        found["step"] = {"number": trace.step, "name": document.steps[trace.step].name} | _progress(document, trace)
-    return found
+        step = {"number": trace.step, "name": document.steps[trace.step].name}
+        explanation["step"] = step | _progress(document, trace)
+    return explanation
 
 
 def conditions_in_words(
-    tree: Any, checks: list[ConditionCheck], more: list[ConditionCheck], again: Again | None
+    tree: Any, checks: list[ConditionCheck], further_checks: list[ConditionCheck], redecision: Redecision | None
 ) -> list[Json]:
-    """Return all conditions of a tree, in the order of writing: those that were looked at, and what the others came to.
+    """Return all conditions of a tree in the order of writing, with their results.
 
-    Conditions not evaluated then are evaluated now, with the member as they were before the event (`again`).
+    A condition without a check is evaluated now, with the member as they were before the event, if there is a
+    `redecision`.
     """
     try:
         _, leaves = compile_conditions(tree)
-    except ConditionError:  # saved before a bound that it passes: what was found is known all the same
+    except ConditionError:  # saved before a bound that it exceeds: only the results are known
         return [{"actual": check.actual, "held": check.held} for check in checks]
-    known = {check.leaf: check for check in (*more, *checks)}
-    found: list[Json] = []
+    checks_by_leaf = {check.leaf: check for check in (*further_checks, *checks)}
+    conditions: list[Json] = []
     for leaf in leaves:
-        if leaf.number not in known and again is not None:
-            looked: list[ConditionCheck] = []
-            leaf.holds(again.scope, looked)
-            known[leaf.number] = looked[0]
-        found.append(_check(leaf, known.get(leaf.number)))
-    return found
+        if leaf.number not in checks_by_leaf and redecision is not None:
+            new_checks: list[ConditionCheck] = []
+            leaf.holds(redecision.scope, new_checks)
+            checks_by_leaf[leaf.number] = new_checks[0]
+        conditions.append(_check(leaf, checks_by_leaf.get(leaf.number)))
+    return conditions
 
 
-def _groups(programme: Programme, audience: AudienceSpec, again: Again | None) -> Json:
-    """Return the groups because of which something was not for the member, with the criteria that failed.
+def _groups(programme: Programme, audience: AudienceSpec, redecision: Redecision | None) -> Json:
+    """Return the groups that excluded the member from an audience, with the results of their criteria.
 
-    They are under the name that profiles have for them.
+    They are in a field with the name of the mechanic's collection.
     """
     mechanic = next(mechanic for mechanic in MECHANICS.values() if mechanic.groups_members)
     documents = programme.mechanics[mechanic.kind]
-    found: list[Json] = []
-    for wanted, ids in ((True, audience.include), (False, audience.exclude)):
+    groups: list[Json] = []
+    for required, ids in ((True, audience.include), (False, audience.exclude)):
         for group_id in ids:
-            member = None if again is None else again.is_in(group_id)
-            if member is wanted:
+            is_member = None if redecision is None else redecision.is_in(group_id)
+            if is_member is required:
                 continue
-            group: Json = {mechanic.document.id_field: group_id, "wanted": wanted, "member": member}
+            group: Json = {mechanic.document.id_field: group_id, "wanted": required, "member": is_member}
             document = documents.get(group_id)
             if document is not None:
-                checks = [] if again is None else again.criteria(mechanic.kind, group_id)
+                checks = [] if redecision is None else redecision.criteria(mechanic.kind, group_id)
                 conditions = _criteria(mechanic.criteria_of(document) or (), checks)
                 group |= {"name": document.name, "conditions": conditions}
-            found.append(group)
-    return {mechanic.collection: found}
+            groups.append(group)
+    return {mechanic.collection: groups}
 
 
 def _mechanic(programme: Programme, cause: Cause, trace: Trace) -> Json:
-    """What a mechanic or a command made of an event."""
-    kind, name = cause.kind, cause.id
-    known = programme.compiled.mechanics.get(kind, {})
-    found: Json = {"kind": kind}
-    if name in known:
-        found |= {f"{kind}Id": name, "name": known[name].name if hasattr(known[name], "name") else name}
+    """Return the explanation of a mechanic's or a command's trace."""
+    kind, document_id = cause.kind, cause.id
+    compiled = programme.compiled.mechanics.get(kind, {}).get(document_id)
+    explanation: Json = {"kind": kind}
+    if compiled is not None:
+        explanation |= {f"{kind}Id": document_id, "name": compiled.name if hasattr(compiled, "name") else document_id}
     if trace.progress is not None:
-        found[kind] = trace.progress
-    document = programme.mechanics.get(kind, {}).get(name)
+        explanation[kind] = trace.progress
+    document = programme.mechanics.get(kind, {}).get(document_id)
     criteria = None if document is None else MECHANICS[kind].criteria_of(document)
     if criteria is not None:
-        found["conditions"] = _criteria(criteria, trace.checks)
-    found["effects"] = [_effect(None, effect) for effect in trace.effects]
-    return found
+        explanation["conditions"] = _criteria(criteria, trace.checks)
+    explanation["effects"] = [_effect(None, effect) for effect in trace.effects]
+    return explanation
 
 
 def _criteria(criteria: Sequence[CriterionInWords], checks: Sequence[ConditionCheck]) -> list[Json]:
-    """Return criteria in words, those that were looked at."""
+    """Return the criteria that were evaluated, in words."""
     return [_criterion(criteria[check.leaf], check) for check in checks]
 
 
@@ -157,18 +165,18 @@ def _criterion(criterion: CriterionInWords, check: ConditionCheck) -> Json:
 
 
 def _progress(campaign: Campaign, trace: Trace) -> Json:
-    """How far the step is after the event, in the goal's own unit."""
+    """Return the step's progress after the event, in the goal's own unit."""
     progress: Json = trace.progress or {}
     if "current" not in progress:
         return {}
     decimals = SUM_DECIMALS if campaign.steps[trace.step].goal.type == "sum" else 0
-    shown_progress = {name: to_number(progress[name], decimals) for name in ("current", "target")}
-    rest = {name: value for name, value in progress.items() if name not in shown_progress}
-    return {**shown_progress, **rest}
+    numbers = {name: to_number(progress[name], decimals) for name in ("current", "target")}
+    rest = {name: value for name, value in progress.items() if name not in numbers}
+    return {**numbers, **rest}
 
 
 def _step(programme: Programme, campaign: Campaign, trace: Trace) -> tuple[Any, list[EffectSpec], str | None]:
-    """The conditions and the effects that were considered, and the rule that they stand in."""
+    """Return the conditions and effects that a trace refers to, and the id of their rule, if they are in one."""
     if campaign.steps:
         step = campaign.steps[trace.step]
         return step.triggers[trace.listener].conditions, [*step.effects, *campaign.effects], None
@@ -188,7 +196,7 @@ def _verdict(held: bool | None, what: str, actual: Any) -> str:
 
 
 def _check(leaf: Leaf | Formula, check: ConditionCheck | None) -> Json:
-    """A condition in words; `held` is null for one that nobody has looked at."""
+    """Return a condition in words; `held` is null if it was not evaluated."""
     actual, held = (None, None) if check is None else (check.actual, check.held)
     if isinstance(leaf, Formula):
         sentence = f"{leaf.source}: {_verdict(held, 'result', actual)}"
@@ -210,9 +218,9 @@ def _text(value: Any) -> str:
 
 def _effect(kind: str | None, effect: EffectTrace) -> Json:
     outcome: Any = effect.outcome
-    found: Json = {"type": kind, "done": effect.refusal is None, "reason": effect.refusal}
+    explanation: Json = {"type": kind, "done": effect.refusal is None, "reason": effect.refusal}
     if effect.amount is not None:
-        found["amount"] = effect.amount
+        explanation["amount"] = effect.amount
     if isinstance(outcome, Mapping):
-        return found | {"outcome": dict(outcome)}  # pyright: ignore[reportUnknownArgumentType]
-    return found | {"outcome": outcome}
+        return explanation | {"outcome": dict(outcome)}  # pyright: ignore[reportUnknownArgumentType]
+    return explanation | {"outcome": outcome}

@@ -1,4 +1,4 @@
-"""What `plaudit verify` checks, and what is to be done where it does not hold."""
+"""The invariants that `plaudit verify` checks, each with the remedy for a violation."""
 
 from msgspec import Struct
 
@@ -13,7 +13,7 @@ _RESTORE = f"{REPORT}; then restore the last backup that verifies"
 
 
 class InvariantResult(Struct, frozen=True):
-    """What was checked, how many there were, how many did not hold, some of these, and what to do about them."""
+    """The result of checking an invariant: the number of rows checked, the violations, some examples, and the remedy."""
 
     name: str
     counted: int
@@ -27,7 +27,7 @@ class InvariantResult(Struct, frozen=True):
 
 
 class Invariant(Struct, frozen=True):
-    """What must hold, what is counted of it (as `verify.sql` names it), and what to do where it does not."""
+    """An invariant and the remedy for a violation. `counted` is the column of the query `counted` with the rows checked."""
 
     counted: str
     name: str
@@ -45,7 +45,7 @@ BY_QUERY = {
     "balance_in_bounds": Invariant(
         "balances", "no balance outside its metric's bounds",
         "If the metric's minimum or maximum was changed since, credit or debit the member (POST /v1/transactions); "
-        "else report it",
+        "otherwise report it",
     ),
     "balance_is_lots": Invariant("balances", "balance = sum of lots", _NOT_BY_HAND),
     "lots_are_postings": Invariant("balances", "each lot = sum of the postings on it", _NOT_BY_HAND),
@@ -107,19 +107,19 @@ NOT_COMPARABLE = Invariant(
     "Nothing: an earlier version decided by something that this version no longer has",
 )  # fmt: skip
 
-# Checked while the log is decided again: of each event as it was decided, and of each member as they are.
+# Checked for each member while the log is replayed.
 OF_BOOKS: dict[str, Invariant] = {
     Unsound.holds: Invariant("members", "every held amount exists", "Release the hold, place it again, and report it"),
     Unsound.debt: Invariant("members", "debt is only what the lots lack", _NOT_BY_HAND),
     Unsound.available: Invariant(
         "members", "nothing below its metric's minimum is available",
-        "If the metric's minimum was raised since, credit the member (POST /v1/transactions); else report it",
+        "If the metric's minimum was raised since, credit the member (POST /v1/transactions); otherwise report it",
     ),
 }  # fmt: skip
 
 
 def counted_once() -> Invariant:
-    """Return what holds of every event: of steps, and of the mechanics that count events."""
+    """Return the invariant that no event counts twice for a step, or for a document of a mechanic that counts events."""
     counting = "".join(f" or a {kind}" for kind, mechanic in MECHANICS.items() if mechanic.counts_events)
     return Invariant(
         "events", f"no event counts twice for a step{counting}",
@@ -128,7 +128,7 @@ def counted_once() -> Invariant:
 
 
 def of_mechanics() -> dict[str, Invariant]:
-    """Return what the mechanics check while the log is decided again, by their kinds."""
+    """Return the invariants that mechanics check during a replay, by kind."""
     return {
         kind: Invariant(mechanic.collection, mechanic.recount_invariant.name, mechanic.recount_invariant.remedy)
         for kind, mechanic in MECHANICS.items()
@@ -137,7 +137,7 @@ def of_mechanics() -> dict[str, Invariant]:
 
 
 def of_members() -> dict[str, Invariant]:
-    """Return what holds of each member, by what `soundness` calls it."""
+    """Return the invariants of each member, by the names that `soundness` uses."""
     states = {
         kind: Invariant("members", f"{mechanic.collection} are consistent", _NOT_BY_HAND)
         for kind, mechanic in MECHANICS.items()
@@ -147,7 +147,7 @@ def of_members() -> dict[str, Invariant]:
 
 
 def every() -> list[Invariant]:
-    """Return all that is checked, in order."""
+    """Return all invariants, in the order of the report."""
     return [
         *BY_QUERY.values(), STATE_KINDS_KNOWN, TRANSFERS, counted_once(), *of_mechanics().values(), *of_members().values(), REPLAY,
         NOT_COMPARABLE,

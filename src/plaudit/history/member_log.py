@@ -1,4 +1,4 @@
-"""The log of one member, to be decided again."""
+"""Reads the log of one member, so that it can be decided again."""
 
 from typing import Any
 from uuid import UUID
@@ -15,9 +15,9 @@ POSITION_MAX = 2**63 - 1
 async def log_of_member(
     connection: Connection, member_id: UUID, until: int = POSITION_MAX, size: int | None = None
 ) -> list[dict[str, Any]]:
-    """Return a member's log in its order, up to a position, inclusive: all of it, or its first `size` events.
+    """Return a member's log in order, up to and including a position: all events, or the first `size`.
 
-    An erased member has none, as what it was decided on is gone.
+    The log of an erased member is empty, because the data on which it was decided has been deleted.
     """
     rows = await connection.fetch(_SQL.log_of_member, bucket_of(member_id), member_id, until, size)
     return [dict(row) for row in rows]

@@ -1,4 +1,4 @@
-"""One organisation alone, as if there were no other: for checks that are written for the whole database."""
+"""Restricts a transaction to one organisation, so that checks for the whole database can run for it alone."""
 
 from uuid import UUID
 
@@ -9,6 +9,6 @@ _SQL = queries_beside(__file__)
 
 
 async def see_only(connection: Connection, org_id: UUID) -> None:
-    """Narrow all that the connection's transaction reads to one organisation. It must be rolled back in the end."""
+    """Restrict all reads of the current transaction to one organisation. The caller must roll the transaction back."""
     await connection.execute(_SQL.name_org, str(org_id))
     await connection.execute(_SQL.only_org)

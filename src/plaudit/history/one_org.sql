@@ -1,6 +1,6 @@
 -- name: only_org
--- Let the statements that follow in this transaction see one organisation only (the setting plaudit.org): views of the
--- same names stand before the tables. What belongs to no organisation is empty then.
+-- Restrict the following statements of this transaction to one organisation (the setting plaudit.org), by temporary views
+-- that hide the tables of the same names. Data that belongs to no organisation is empty in them.
 DO $views$
 DECLARE
     t record;
@@ -24,12 +24,12 @@ BEGIN
                 narrowed);
         END IF;
     END LOOP;
-    -- How long its log is; its places in the logs of the buckets are not one after the other.
+    -- The length of the organisation's log. Its own positions in a bucket's log are not consecutive.
     EXECUTE format('CREATE TEMP VIEW positions AS SELECT tableoid, t.bucket, (SELECT count(*) FROM event_ids AS e
         WHERE e.bucket = t.bucket) AS position FROM %I.positions AS t', current_schema());
 END
 $views$;
 
 -- name: name_org
--- Say which organisation is meant, until the end of the transaction.
+-- Set the organisation until the end of the transaction.
 SELECT set_config('plaudit.org', $1, true);

@@ -1,4 +1,4 @@
-"""What can be checked of each event and of each member while the log is decided again, by the tables alone."""
+"""Checks each event and each member during a replay of the log."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ from plaudit.mechanics.base import Recount as MechanicRecount
 from plaudit.mechanics.registry import MECHANICS
 from plaudit.storage.programmes import Programme
 
-_OTHERWISE = frozenset({MERGE, TAKEOVER, BACKFILL, ROLLBACK})  # commands, whose trace says something else
+_OTHER_TRACES = frozenset({MERGE, TAKEOVER, BACKFILL, ROLLBACK})  # commands whose traces do not show what counted
 
 
 class Recount(Struct):
-    """What was found, by what does not hold: of all that has been looked at. `mechanics` have found the rest."""
+    """The numbers of events and members checked, and the violations. `mechanics` are the checks of the mechanics."""
 
     events: int = 0
     members: int = 0
@@ -31,14 +31,14 @@ class Recount(Struct):
     mechanics: dict[str, MechanicRecount] = field(
         default_factory=lambda: {kind: mechanic.recount() for kind, mechanic in MECHANICS.items()}
     )
-    _otherwise: set[UUID] = field(default_factory=set[UUID])
+    _changed_by_commands: set[UUID] = field(default_factory=set[UUID])
 
     def see_event(self, arrival: Arrival, trace: list[Trace], programme: Programme) -> None:
-        """Check an event as it was decided, with the programme that decided it."""
+        """Check an event's trace, with the programme that decided it."""
         self.events += 1
         if arrival.kind in (MERGE, TAKEOVER, ROLLBACK):
-            self._otherwise.add(arrival.member_id)
-        if arrival.kind in _OTHERWISE or _is_command_of_mechanic(arrival.kind):
+            self._changed_by_commands.add(arrival.member_id)
+        if arrival.kind in _OTHER_TRACES or _is_command_of_mechanic(arrival.kind):
             return
         counted = [
             entry for entry in trace if entry.refusal is None and entry.trigger is None and _counts(entry, programme)
@@ -58,9 +58,9 @@ class Recount(Struct):
     def see_member(self, member: Member, metrics: Mapping[str, Metric]) -> None:
         """Check a member's state after all of their events."""
         self.members += 1
-        for what, problem in unsound(member, metrics):
-            self.unsound[what].append(f"member {member.member_id}, {problem}")
-        by_events = member.member_id not in self._otherwise
+        for invariant, problem in unsound(member, metrics):
+            self.unsound[invariant].append(f"member {member.member_id}, {problem}")
+        by_events = member.member_id not in self._changed_by_commands
         for kind, states in member.states.items():
             for document_id, state in states.items():
                 self.mechanics[kind].see_state(member.member_id, document_id, state, by_events=by_events)
@@ -71,7 +71,7 @@ def _is_command_of_mechanic(kind: str) -> bool:
 
 
 def _counts(trace: Trace, programme: Programme) -> bool:
-    """Return whether a line of a trace is of a campaign, a rule or a mechanic that counts an event once."""
+    """Return whether an entry of a trace belongs to a campaign, a rule or a mechanic that counts events."""
     cause = trace.cause
     if cause.campaign_id in programme.campaigns or cause.campaign_id in programme.rules:
         return True

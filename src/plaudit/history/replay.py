@@ -1,4 +1,4 @@
-"""Replay the log from the beginning: each event is decided by its own programme version, with its claims."""
+"""Replays the log from the beginning: decides each event by its own programme version, with its own refused claims."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,16 +21,16 @@ from .recount import Recount
 
 _SQL = queries_beside(__file__)
 
-_ONCE_OTHERWISE = {"progress", "balances"}  # which earlier versions kept less of
+_LESS_DETAILED_BEFORE = {"progress", "balances"}  # parts of which earlier versions stored fewer details
 
 Posted = tuple[UUID, int, int]  # a transaction: its id, amount, and the balance after it
 
 
 class ReplayResult(Struct):
-    """How many events were decided again, and where that came out otherwise than the tables say.
+    """The number of events decided again, the differences from the tables, and the further checks (`recount`).
 
-    `not_comparable` are members for whom it did, and who met a programme with a document that is out of force today:
-    an earlier version of Plaudit carried that out, and this one cannot. `recount` has what else was found on the way.
+    `not_comparable` are members whose replay differs because their log used a document that this version can no longer
+    compile.
     """
 
     events: int = 0
@@ -40,9 +40,9 @@ class ReplayResult(Struct):
 
 
 class _Bucket(Struct):
-    """What came out of the log of a bucket, with the metrics that each member's last event was judged by.
+    """The result of deciding a bucket's log again, with the metrics of each member's last programme.
 
-    `doubtful` members met a programme that is not wholly in force today.
+    `doubtful` are members whose log used a programme that is not completely in force today.
     """
 
     members: dict[UUID, Member] = field(default_factory=dict[UUID, Member])
@@ -68,7 +68,7 @@ async def replay(connection: Connection) -> ReplayResult:
 async def _decided_again(
     connection: Connection, rows: list[dict[str, Any]], programmes: dict[tuple[UUID, int], Programme], recount: Recount
 ) -> _Bucket:
-    found = _Bucket()
+    result = _Bucket()
     for row in rows:
         key = (row["org_id"], row["program_version"])
         if key not in programmes:
@@ -77,30 +77,30 @@ async def _decided_again(
         outcome, arrival = outcome_from(row["outcome"]), logged(row)
         member_id = arrival.member_id
         recount.see_event(arrival, outcome.trace, programme)
-        member = found.members.get(member_id) or Member(member_id=member_id, user_id=arrival.user_id)
+        member = result.members.get(member_id) or Member(member_id=member_id, user_id=arrival.user_id)
         decision = decide_one(programme.compiled, member, arrival.event(), frozenset(outcome.refused))
         if programme.out_of_force:
-            found.doubtful.add(member_id)
+            result.doubtful.add(member_id)
         if (decision.refusal is None) != (row["state"] == "processed"):
-            found.wrong.append((member_id, f"event {arrival.event_id}: {decision.refusal}, was {row['state']}"))
-        found.members[member_id] = decision.member
-        found.metrics[member_id] = programme.compiled.metrics
-        found.posted += [
+            result.wrong.append((member_id, f"event {arrival.event_id}: {decision.refusal}, was {row['state']}"))
+        result.members[member_id] = decision.member
+        result.metrics[member_id] = programme.compiled.metrics
+        result.posted += [
             (member_id, (transaction.transaction_id, transaction.amount, transaction.balance_after))
             for transaction in decision.transactions
         ]
-    return found
+    return result
 
 
 async def _compare(connection: Connection, bucket: int, decided: _Bucket, replayed: ReplayResult) -> None:
     wrong = list(decided.wrong)
-    there = await load_members(connection, dict.fromkeys(decided.members, bucket), _users(decided.members))
+    stored = await load_members(connection, dict.fromkeys(decided.members, bucket), _users(decided.members))
     for member_id, member in decided.members.items():
-        parts = _differing(member, there[member_id])
-        if parts and {*parts} <= _ONCE_OTHERWISE | {mechanic.collection for mechanic in MECHANICS.values()}:
-            parts = _differing(_as_earlier_versions_kept(member, there[member_id]), there[member_id])
+        parts = _differing_parts(member, stored[member_id])
+        if parts and {*parts} <= _LESS_DETAILED_BEFORE | {mechanic.collection for mechanic in MECHANICS.values()}:
+            parts = _differing_parts(_comparable(member, stored[member_id]), stored[member_id])
         if member.enrolled_at is not None:
-            replayed.recount.see_member(there[member_id], decided.metrics[member_id])
+            replayed.recount.see_member(stored[member_id], decided.metrics[member_id])
         if member.enrolled_at is not None and parts:
             wrong.append((member_id, f"member {member_id}: {', '.join(parts)}"))
     written = [
@@ -113,20 +113,22 @@ async def _compare(connection: Connection, bucket: int, decided: _Bucket, replay
     doubtful = decided.doubtful & differing
     replayed.not_comparable += [f"member {member_id}" for member_id in sorted(doubtful)]
     replayed.differences += [text for member_id, text in wrong if member_id not in doubtful]
-    posted, kept = ([entry for entry in entries if entry[0] not in doubtful] for entries in (decided.posted, written))
-    if posted != kept:
-        replayed.differences.append(f"bucket {bucket}: {len(posted)} transactions, {len(kept)} were written")
+    posted, expected = (
+        [entry for entry in entries if entry[0] not in doubtful] for entries in (decided.posted, written)
+    )
+    if posted != expected:
+        replayed.differences.append(f"bucket {bucket}: {len(posted)} transactions, {len(expected)} were written")
 
 
-def _differing(member: Member, kept: Member) -> list[str]:
-    parts = [name for name in member.__struct_fields__ if getattr(member, name) != getattr(kept, name)]
+def _differing_parts(member: Member, stored: Member) -> list[str]:
+    parts = [name for name in member.__struct_fields__ if getattr(member, name) != getattr(stored, name)]
     if "states" not in parts:
         return parts
     parts.remove("states")
     for kind, mechanic in MECHANICS.items():
-        states, others = member.states.get(kind, {}), kept.states.get(kind, {})
-        if states != others:
-            parts += [table.name for table in mechanic.tables if _parts(table, states) != _parts(table, others)]
+        states, stored_states = member.states.get(kind, {}), stored.states.get(kind, {})
+        if states != stored_states:
+            parts += [table.name for table in mechanic.tables if _parts(table, states) != _parts(table, stored_states)]
             parts += [] if mechanic.tables else [mechanic.collection]
     return parts
 
@@ -136,58 +138,58 @@ def _parts(table: StateTable, states: Mapping[str, Any]) -> dict[str, Any]:
     return {key: part for key, part in parts.items() if part is not None}
 
 
-def _as_earlier_versions_kept(member: Member, kept: Member) -> Member:
-    """Return a member without what earlier versions did not remember."""
+def _comparable(member: Member, stored: Member) -> Member:
+    """Return a replayed member without the details that the version that stored `stored` did not record."""
     return structs.replace(
         member,
-        progress=_progress_as_kept(member, kept),
+        progress=_comparable_progress(member, stored),
         states={
             kind: {
-                key: MECHANICS[kind].comparable_state(state, kept.states.get(kind, {}).get(key))
-                for key, state in states.items()
+                document_id: MECHANICS[kind].comparable_state(state, stored.states.get(kind, {}).get(document_id))
+                for document_id, state in states.items()
             }
             for kind, states in member.states.items()
         },
         balances={
-            balance_id: _balance_as_kept(balance, kept.balances.get(balance_id))
+            balance_id: _comparable_balance(balance, stored.balances.get(balance_id))
             for balance_id, balance in member.balances.items()
         },
     )
 
 
-def _progress_as_kept(member: Member, kept: Member) -> dict[str, Progress]:
-    """When steps last counted, what came before they were open, and what was in windows that are over."""
-    progress: dict[str, Progress] = {}
-    for campaign_id, value in member.progress.items():
-        old = kept.progress.get(campaign_id, Progress())
+def _comparable_progress(member: Member, stored: Member) -> dict[str, Progress]:
+    """Return the progress without times, early events and windows that are not stored."""
+    comparable: dict[str, Progress] = {}
+    for campaign_id, progress in member.progress.items():
+        stored_progress = stored.progress.get(campaign_id, Progress())
         steps: dict[int, StepProgress] = {}
-        for number, step in value.steps.items():
-            was = old.steps.get(number, StepProgress())
-            older = max(len(step.times) - len(was.times), 0)
-            shown = structs.replace(
+        for step_index, step in progress.steps.items():
+            stored_step = stored_progress.steps.get(step_index, StepProgress())
+            older = max(len(step.times) - len(stored_step.times), 0)
+            comparable_step = structs.replace(
                 step,
                 seen=step.seen[older:],
                 times=step.times[older:],
-                last_at=None if was.last_at is None else step.last_at,
-                early=tuple(item for item in step.early if item in was.early),
-                windows=tuple(window for window in step.windows if window in was.windows),
+                last_at=None if stored_step.last_at is None else step.last_at,
+                early=tuple(item for item in step.early if item in stored_step.early),
+                windows=tuple(window for window in step.windows if window in stored_step.windows),
             )
-            if number in old.steps or shown != StepProgress():
-                steps[number] = shown
-        shown_progress = structs.replace(value, steps=steps)
-        if campaign_id in kept.progress or shown_progress != Progress():
-            progress[campaign_id] = shown_progress
-    return progress
+            if step_index in stored_progress.steps or comparable_step != StepProgress():
+                steps[step_index] = comparable_step
+        comparable_progress = structs.replace(progress, steps=steps)
+        if campaign_id in stored.progress or comparable_progress != Progress():
+            comparable[campaign_id] = comparable_progress
+    return comparable
 
 
-def _balance_as_kept(balance: Balance, was: Balance | None) -> Balance:
-    """Sums of long ago for caps; and when the member was active: always, it is taken, where it is not known."""
+def _comparable_balance(balance: Balance, stored: Balance | None) -> Balance:
+    """Return a balance without the sums for caps that are not stored, and with the stored activity if it is incomplete."""
     book = balance.book
-    if book is None or was is None or was.book is None:
+    if book is None or stored is None or stored.book is None:
         return balance
-    known = was.book.active and was.book.active[0][0]
-    credited = {key: amount for key, amount in book.credited.items() if key in was.book.credited}
-    active = book.active if known else was.book.active
+    is_complete = stored.book.active and stored.book.active[0][0]
+    credited = {key: amount for key, amount in book.credited.items() if key in stored.book.credited}
+    active = book.active if is_complete else stored.book.active
     return structs.replace(balance, book=structs.replace(book, credited=credited, active=active))
 
 

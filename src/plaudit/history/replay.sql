@@ -1,9 +1,9 @@
 -- name: buckets
--- The buckets that have a log.
+-- The buckets whose log is not empty.
 SELECT bucket FROM positions WHERE position > 0 ORDER BY bucket;
 
 -- name: log_of_bucket
--- The log of a bucket, in its order, without those of erased members: what they were decided on is gone.
+-- The log of a bucket in order, without the events of erased members, whose data has been deleted.
 SELECT bucket, position, event_id, event_key, org_id, member_id, user_id, kind, trigger, occurred_at, received_at,
     source, program_version, payload, outcome, state
 FROM events WHERE bucket = $1 AND NOT EXISTS (

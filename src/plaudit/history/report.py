@@ -1,4 +1,4 @@
-"""The report of a simulation: daily costs, members gained and lost, what ran out, and sample members with reasons."""
+"""The report of a simulation: daily costs, members gained and lost, scarcity, and sample members with reasons."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,78 +16,81 @@ from .simulate import SAMPLES_MAX, CampaignOutput, CampaignTotals, ChangedEvent,
 Json = dict[str, Any]
 
 
-def report(programme: Programme, found: Simulation, campaign_id: str) -> Json:
-    """Return one campaign's results: actual, simulated, and the difference."""
+def report(programme: Programme, simulation: Simulation, campaign_id: str) -> Json:
+    """Return the report on one campaign."""
     cause = campaign_cause(campaign_id)
-    was, would = found.was.get(cause, CampaignTotals()), found.would.get(cause, CampaignTotals())
-    gained, lost = would.members - was.members, was.members - would.members
+    actual = simulation.actual.get(cause, CampaignTotals())
+    simulated = simulation.simulated.get(cause, CampaignTotals())
+    gained, lost = simulated.members - actual.members, actual.members - simulated.members
     return {
-        **_sides(programme, found, cause),
-        "events": found.events,
-        "members": found.members,
-        "programme": _totals(programme.compiled, found),
-        "sample": _samples(programme, found, gained, lost),
+        **_sides(programme, simulation, cause),
+        "events": simulation.events,
+        "members": simulation.members,
+        "programme": _totals(programme.compiled, simulation),
+        "sample": _samples(programme, simulation, gained, lost),
     }
 
 
-def _sides(programme: Programme, found: Simulation, cause: Cause) -> Json:
-    """Return a cause's results: actual, simulated, and the difference."""
-    was, would = found.was.get(cause, CampaignTotals()), found.would.get(cause, CampaignTotals())
+def _sides(programme: Programme, simulation: Simulation, cause: Cause) -> Json:
+    """Return a cause's actual and simulated results, and the difference."""
+    actual = simulation.actual.get(cause, CampaignTotals())
+    simulated = simulation.simulated.get(cause, CampaignTotals())
     return {
         **cause_fields(cause),
-        "actual": _totals_view(programme.compiled, was),
-        "simulated": _totals_view(programme.compiled, would),
+        "actual": _totals_view(programme.compiled, actual),
+        "simulated": _totals_view(programme.compiled, simulated),
         "difference": {
             "metrics": {
-                metric: _amount(programme.compiled, metric, would.metrics[metric] - was.metrics[metric])
-                for metric in sorted(was.metrics.keys() | would.metrics.keys())
+                metric: _amount(programme.compiled, metric, simulated.metrics[metric] - actual.metrics[metric])
+                for metric in sorted(actual.metrics.keys() | simulated.metrics.keys())
             },
-            "membersGained": len(would.members - was.members),
-            "membersLost": len(was.members - would.members),
-            "coupons": would.coupons - was.coupons,
-            "products": would.products - was.products,
+            "membersGained": len(simulated.members - actual.members),
+            "membersLost": len(actual.members - simulated.members),
+            "coupons": simulated.coupons - actual.coupons,
+            "products": simulated.products - actual.products,
         },
     }
 
 
-def programme_report(programme: Programme, found: Simulation) -> Json:
-    """Return all campaigns and other causes whose results differ."""
+def programme_report(programme: Programme, simulation: Simulation) -> Json:
+    """Return the report on a whole programme, with all campaigns and other causes whose results differ."""
     changed: list[Json] = []
-    for cause in sorted(found.was.keys() | found.would.keys(), key=lambda cause: (cause.text, cause.kind)):
-        row = _sides(programme, found, cause)
+    causes = simulation.actual.keys() | simulation.simulated.keys()
+    for cause in sorted(causes, key=lambda cause: (cause.text, cause.kind)):
+        row = _sides(programme, simulation, cause)
         if row["actual"] != row["simulated"]:
             changed.append(row)
     return {
-        "events": found.events,
-        "members": found.members,
-        "programme": _totals(programme.compiled, found),
+        "events": simulation.events,
+        "members": simulation.members,
+        "programme": _totals(programme.compiled, simulation),
         "campaigns": changed,
-        "sample": _samples(programme, found, set(), set()),
+        "sample": _samples(programme, simulation, set(), set()),
     }
 
 
-def _totals_view(program: Program, tally: CampaignTotals) -> Json:
+def _totals_view(program: Program, totals: CampaignTotals) -> Json:
     return {
-        "fired": tally.fired,
-        "members": len(tally.members),
-        "metrics": {name: _amount(program, name, amount) for name, amount in sorted(tally.metrics.items())},
+        "fired": totals.fired,
+        "members": len(totals.members),
+        "metrics": {name: _amount(program, name, amount) for name, amount in sorted(totals.metrics.items())},
         "days": {
             day: {name: _amount(program, name, amount) for name, amount in sorted(metrics.items())}
-            for day, metrics in sorted(tally.days.items())
+            for day, metrics in sorted(totals.days.items())
         },
-        "coupons": tally.coupons,
-        "products": tally.products,
-        "capsHit": dict(_caps_hit(tally)),
-        "refusals": dict(sorted(tally.refusals.items())),
+        "coupons": totals.coupons,
+        "products": totals.products,
+        "capsHit": dict(_caps_hit(totals)),
+        "refusals": dict(sorted(totals.refusals.items())),
     }
 
 
-def _totals(program: Program, found: Simulation) -> Json:
-    """Return the actual and simulated totals of all campaigns: one change can affect others."""
+def _totals(program: Program, simulation: Simulation) -> Json:
+    """Return the actual and simulated totals of all causes, because a change of one can affect the others."""
     sums: dict[str, dict[str, int]] = {"actual": {}, "simulated": {}}
-    for name, tallies in (("actual", found.was), ("simulated", found.would)):
-        for tally in tallies.values():
-            for metric, amount in tally.metrics.items():
+    for name, by_cause in (("actual", simulation.actual), ("simulated", simulation.simulated)):
+        for totals in by_cause.values():
+            for metric, amount in totals.metrics.items():
                 sums[name][metric] = sums[name].get(metric, 0) + amount
     return {
         name: {key: _amount(program, key, amount) for key, amount in sorted(metrics.items())}
@@ -95,10 +98,10 @@ def _totals(program: Program, found: Simulation) -> Json:
     }
 
 
-def _samples(programme: Programme, found: Simulation, gained: set[UUID], lost: set[UUID]) -> list[Json]:
-    """Return some events with different results: of members gained and lost first, one per member."""
+def _samples(programme: Programme, simulation: Simulation, gained: set[UUID], lost: set[UUID]) -> list[Json]:
+    """Return samples of events with different results, one per member: gained members first, then lost ones."""
     by_member: dict[UUID, ChangedEvent] = {}
-    for case in found.cases:
+    for case in simulation.cases:
         by_member.setdefault(case.arrival.member_id, case)
     order = sorted(by_member, key=lambda id_: (id_ not in gained, id_ not in lost))
     return [_case(programme, by_member[id_], _kind(id_, gained, lost)) for id_ in order[:SAMPLES_MAX]]
@@ -110,11 +113,11 @@ def _kind(member_id: UUID, gained: set[UUID], lost: set[UUID]) -> str:
 
 def _case(programme: Programme, case: ChangedEvent, kind: str) -> Json:
     trigger = case.arrival.trigger
-    named = cause_fields(case.cause)
+    fields = cause_fields(case.cause)
     reasons = {
-        name: [row for row in explained(judge, trigger, outcome) if row["cause"] == named["cause"]]
-        for name, judge, outcome in (
-            ("actual", case.judged_by or programme, case.outcome_before),
+        name: [row for row in explained(deciding_programme, trigger, outcome) if row["cause"] == fields["cause"]]
+        for name, deciding_programme, outcome in (
+            ("actual", case.decided_by or programme, case.outcome_before),
             ("simulated", programme, case.outcome_after),
         )
     }
@@ -122,19 +125,18 @@ def _case(programme: Programme, case: ChangedEvent, kind: str) -> Json:
     return {
         "userId": case.arrival.user_id,
         "change": kind,
-        **named,
+        **fields,
         "event": {"trigger": trigger, "occurredAt": event.occurred_at, "data": event.data},
-        "actual": _given(programme.compiled, case.before) | {"reasons": reasons["actual"]},
-        "simulated": _given(programme.compiled, case.after) | {"reasons": reasons["simulated"]},
+        "actual": _output_view(programme.compiled, case.before) | {"reasons": reasons["actual"]},
+        "simulated": _output_view(programme.compiled, case.after) | {"reasons": reasons["simulated"]},
     }
 
 
-def _given(program: Program, given: CampaignOutput) -> Json:
-    metrics: Mapping[str, int] = given.metrics
+def _output_view(program: Program, output: CampaignOutput) -> Json:
     return {
-        "metrics": {name: _amount(program, name, amount) for name, amount in sorted(metrics.items())},
-        "coupons": given.coupons,
-        "products": given.products,
+        "metrics": {name: _amount(program, name, amount) for name, amount in sorted(output.metrics.items())},
+        "coupons": output.coupons,
+        "products": output.products,
     }
 
 
@@ -150,8 +152,8 @@ SCARCITY_REFUSALS = (
 )
 
 
-def _caps_hit(tally: CampaignTotals) -> Mapping[str, int]:
-    """Return how often something had run out or was capped."""
+def _caps_hit(totals: CampaignTotals) -> Mapping[str, int]:
+    """Return how often something had run out or was capped, by refusal."""
     return {
-        refusal.value: tally.refusals[refusal.value] for refusal in SCARCITY_REFUSALS if tally.refusals[refusal.value]
+        refusal.value: totals.refusals[refusal.value] for refusal in SCARCITY_REFUSALS if totals.refusals[refusal.value]
     }

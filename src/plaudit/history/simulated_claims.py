@@ -1,4 +1,4 @@
-"""Scarce resources, counted in memory: what a simulated decision claims, and what it gives back."""
+"""Counts scarce resources in memory: what simulated decisions claim, and what they make available again."""
 
 from uuid import UUID
 
@@ -8,15 +8,15 @@ from plaudit.core.event import Event
 from plaudit.core.member import Member
 from plaudit.core.program import Program
 
-Left = dict[tuple[ClaimKind, str], int]  # of what is scarce
+Left = dict[tuple[ClaimKind, str], int]  # what is left of each scarce resource
 
 
 def settled(
     program: Program, member: Member, event: Event, left: Left, refused_then: frozenset[UUID] = NOTHING_REFUSED
 ) -> Decision:
-    """Decide an event and take what it claims out of what is `left`; without what there is no more of.
+    """Decide an event, and subtract its claims from what is `left`. Claims that exceed it are refused.
 
-    Whether a coupon's code has been used is not counted here: that is as it was (`refused_then`).
+    Whether a coupon's code has been used is not simulated: these claims are refused as they really were (`refused_then`).
     """
     refused: set[UUID] = set()
     while True:
@@ -39,20 +39,20 @@ def settled(
 
 
 def give_back(left: Left, decision: Decision, sign: int = 1) -> None:
-    """Return to `left` what a rollback makes available again."""
+    """Add to `left` what a rollback makes available again."""
     for kind, key, number in decision.withdrawn.returned if decision.withdrawn is not None else ():
         left[kind, key] = left.get((kind, key), 0) + sign * number
 
 
 def _taken(left: Left, claim: Claim) -> bool:
-    """Subtract the claims from what is left. Return whether there was enough."""
+    """Subtract a claim from what is left. Return False, and subtract nothing, if there is not enough."""
     key = (claim.kind, claim.key)
-    there = left.get(key, 0)
-    enough = (
-        there >= claim.quantity
+    available = left.get(key, 0)
+    is_enough = (
+        available >= claim.quantity
         if claim.kind is ClaimKind.code
-        else (claim.maximum is None or claim.quantity - there <= claim.maximum)
+        else (claim.maximum is None or claim.quantity - available <= claim.maximum)
     )
-    if enough:
-        left[key] = there - claim.quantity
-    return enough
+    if is_enough:
+        left[key] = available - claim.quantity
+    return is_enough

@@ -1,7 +1,7 @@
-"""What events of the log say of others, as it would be under another programme.
+"""Adapts logged events that depend on other events to the results of these under the other programme.
 
-A receipt brings what was sent, a takeover what was handed over, a reversal takes back what was posted. Where the other
-programme leads to something else, they bring and take that instead, or do not happen.
+A receipt credits the transferred amount, a takeover adds the merged member's state, and a reversal reverses a posted amount. If
+the other programme leads to different amounts or states, these are used instead, or the event is left out.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 
 class Orders:
-    """What followed and would follow from events of the window, and what was and would be posted of what is reversed."""
+    """The real and simulated follow-ups of events in the window, and the real and simulated forms of reversed transactions."""
 
     def __init__(self, taken_back: Collection[UUID]) -> None:
         self._taken_back = taken_back
@@ -31,7 +31,7 @@ class Orders:
         self._would_be_posted: dict[UUID, Transaction] = {}
 
     def happened(self, was: Decision) -> None:
-        """Record what an event led to."""
+        """Record the result of a real decision."""
         self._followed.update(follow_up.event_id for follow_up in was.follow_ups)
         self._posted.update(
             transaction.transaction_id
@@ -40,14 +40,14 @@ class Orders:
         )
 
     def would_happen(self, would: Decision) -> None:
-        """Record what an event would lead to."""
+        """Record the result of a simulated decision."""
         self._would_follow.update((follow_up.event_id, follow_up) for follow_up in would.follow_ups)
         for transaction in would.transactions:
             if transaction.transaction_id in self._taken_back:
                 self._would_be_posted[transaction.transaction_id] = transaction
 
     def as_would_be(self, event: Event) -> Event | None:
-        """Return an event of the log as it would be; None if it would not."""
+        """Return a logged event as it would be under the other programme, or None if it would not happen."""
         if event.event_id in self._followed:
             follow_up = self._would_follow.get(event.event_id)
             return None if follow_up is None else structs.replace(event, data=follow_up.data)
@@ -73,9 +73,9 @@ def _reversal_of(transaction: Transaction | None, event: Event) -> Event | None:
 
 
 def causes_first(rows: Sequence[Row]) -> Iterator[Row]:
-    """Yield rows of the log that were decided in one commit: what follows from another, after that.
+    """Yield the log rows of one commit so that follow-ups come after the events that caused them.
 
-    They are in the order of their buckets, so a transfer may stand behind its receipt. The rest keeps its order.
+    The rows are in the order of their buckets, so a receipt can come before its transfer. Other rows keep their order.
     """
     waiting: dict[UUID, list[Row]] = {}
     to_come = {follower for row in rows for follower in _followers(row)} if len(rows) > 1 else set[UUID]()
@@ -90,7 +90,7 @@ def causes_first(rows: Sequence[Row]) -> Iterator[Row]:
 
 
 def _followers(row: Row) -> Collection[UUID]:
-    """Return the ids of what may follow from an event, in the same commit."""
+    """Return the ids of the follow-ups that an event can have in the same commit."""
     kind, event_id = row["kind"], row["event_id"]
     if kind == TRANSFER:
         return receipt_ids(event_id)

@@ -1,4 +1,4 @@
-"""The invariants of the ledger, as queries, and a replay of the log."""
+"""Checks the invariants of the ledger by queries and by a replay of the log."""
 
 from uuid import UUID
 
@@ -26,39 +26,40 @@ from .replay import replay
 
 _SQL = queries_beside(__file__)
 
-TRANSFERS_AT_ONCE = 5_000
+TRANSFERS_PER_QUERY = 5_000
 
 
 def _arrivals(transfer_id: UUID) -> list[UUID]:
-    """Return the events that may deliver a transfer: to its receiver, its sender, or whoever they were merged into."""
-    there = list(receipt_ids(transfer_id))
-    return [*there, *map(passed_on_id, there)]
+    """Return the ids of the events that can deliver a transfer: to its receiver or back, or to a member they were merged into."""
+    direct = list(receipt_ids(transfer_id))
+    return [*direct, *map(passed_on_id, direct)]
 
 
 async def _transfers(connection: Connection) -> InvariantResult:
-    """Check that every transfer has arrived or come back whole, or is in progress, and is reversed on both sides."""
+    """Check that every transfer has arrived or been returned in full, or is in progress, and is reversed on both sides."""
     counted, wrong = 0, list[str]()
-    taken_back = {row["event_id"]: row["amount"] for row in await connection.fetch(_SQL.transfers_reversed)}
-    place = (-1, 0)
-    while rows := await connection.fetch(_SQL.transfers, *place, TRANSFERS_AT_ONCE):
-        place = (rows[-1]["bucket"], rows[-1]["position"])
+    reversed_amounts = {row["event_id"]: row["amount"] for row in await connection.fetch(_SQL.transfers_reversed)}
+    after = (-1, 0)
+    while rows := await connection.fetch(_SQL.transfers, *after, TRANSFERS_PER_QUERY):
+        after = (rows[-1]["bucket"], rows[-1]["position"])
         counted += len(rows)
-        ways = {row["event_id"]: _arrivals(row["event_id"]) for row in rows}
-        ids = [event_id for both in ways.values() for event_id in both]
-        there = {row["event_id"]: row["amount"] for row in await connection.fetch(_SQL.arrived, ids)}
+        arrivals = {row["event_id"]: _arrivals(row["event_id"]) for row in rows}
+        ids = [event_id for arrival_ids in arrivals.values() for event_id in arrival_ids]
+        amounts = {row["event_id"]: row["amount"] for row in await connection.fetch(_SQL.arrived, ids)}
         for row in rows:
             transfer_id = row["event_id"]
-            arrived = [there[event_id] for event_id in ways[transfer_id] if event_id in there]
+            arrived = [amounts[event_id] for event_id in arrivals[transfer_id] if event_id in amounts]
             if arrived not in ([None], [row["amount"]]):
                 wrong.append(f"transfer {transfer_id}: {row['amount']} left, {arrived} arrived")
-            back = [taken_back[event_id] for event_id in (transfer_id, *ways[transfer_id]) if event_id in taken_back]
-            if sum(back):
-                wrong.append(f"transfer {transfer_id}: {back} were taken back at its two ends")
+            both_sides = (transfer_id, *arrivals[transfer_id])
+            reversals = [reversed_amounts[event_id] for event_id in both_sides if event_id in reversed_amounts]
+            if sum(reversals):
+                wrong.append(f"transfer {transfer_id}: {reversals} were reversed on its two sides")
     return TRANSFERS.check(counted, wrong)
 
 
 async def verify(connection: Connection, org_id: UUID | None = None) -> list[InvariantResult]:
-    """Check every invariant as of one instant, of one organisation or of all."""
+    """Check every invariant in one snapshot, for one organisation or for all."""
     transaction = connection.transaction(isolation="repeatable_read", readonly=org_id is None)
     await transaction.start()
     try:
@@ -73,28 +74,29 @@ async def verify(connection: Connection, org_id: UUID | None = None) -> list[Inv
 async def _checks(connection: Connection) -> list[InvariantResult]:
     counted = await connection.fetchrow(_SQL.counted)
     assert counted is not None
-    found: list[InvariantResult] = []
+    results: list[InvariantResult] = []
     for query, invariant in BY_QUERY.items():
         rows = await connection.fetch(_SQL.by_name[query])
-        found.append(invariant.check(counted[invariant.counted], [str(row[0]) for row in rows]))
+        results.append(invariant.check(counted[invariant.counted], [str(row[0]) for row in rows]))
     others = await connection.fetch(_SQL.states_of_others, [*STATE_KINDS])
-    found.append(STATE_KINDS_KNOWN.check(counted[STATE_KINDS_KNOWN.counted], [str(row[0]) for row in others]))
-    found.append(await _transfers(connection))
+    results.append(STATE_KINDS_KNOWN.check(counted[STATE_KINDS_KNOWN.counted], [str(row[0]) for row in others]))
+    results.append(await _transfers(connection))
     replayed = await replay(connection)
-    found += _of_recount(replayed.recount)
-    found.append(REPLAY.check(replayed.events, replayed.differences))
+    results += _of_recount(replayed.recount)
+    results.append(REPLAY.check(replayed.events, replayed.differences))
     if replayed.not_comparable:
-        shown = replayed.not_comparable
-        found.append(InvariantResult(NOT_COMPARABLE.name, len(shown), 0, shown[:EXAMPLES_MAX], NOT_COMPARABLE.remedy))
-    return found
+        members = replayed.not_comparable
+        examples = members[:EXAMPLES_MAX]
+        results.append(InvariantResult(NOT_COMPARABLE.name, len(members), 0, examples, NOT_COMPARABLE.remedy))
+    return results
 
 
-def _of_recount(found: Recount) -> list[InvariantResult]:
+def _of_recount(recount: Recount) -> list[InvariantResult]:
     return [
-        counted_once().check(found.events, found.counted_twice),
+        counted_once().check(recount.events, recount.counted_twice),
         *(
-            invariant.check(found.mechanics[kind].checked, found.mechanics[kind].wrong)
+            invariant.check(recount.mechanics[kind].checked, recount.mechanics[kind].wrong)
             for kind, invariant in of_mechanics().items()
         ),
-        *(invariant.check(found.members, found.unsound[what]) for what, invariant in of_members().items()),
+        *(invariant.check(recount.members, recount.unsound[name]) for name, invariant in of_members().items()),
     ]

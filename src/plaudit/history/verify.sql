@@ -1,6 +1,6 @@
 -- name: balance_is_sum
--- Every balance is the sum of the member's transactions; and what was earned, of credits but those that others sent,
--- less what of them was reversed, and of what merges have moved.
+-- Every balance is the sum of the member's transactions. The amount earned is the sum of credits, except those received from
+-- other members, less their reversals, plus the amounts that merges have moved.
 WITH RECURSIVE back AS (
     SELECT bucket, member_id, amount, reverses AS origin FROM transactions WHERE reverses IS NOT NULL
     UNION ALL SELECT back.bucket, back.member_id, back.amount, t.reverses FROM back JOIN transactions AS t ON t.transaction_id = back.origin
@@ -22,11 +22,11 @@ FROM balances AS b FULL JOIN (
     SELECT bucket, member_id, metric, sum(amount) AS amount, sum(earned) AS earned
     FROM each GROUP BY bucket, member_id, metric
 ) AS t USING (bucket, member_id, metric)
--- A book may be kept of nothing yet: a hold that was released, an extension.
+-- A balance can have a book and no transactions yet: after a hold that was released, or an extension.
 WHERE coalesce(b.amount, 0) <> coalesce(t.amount, 0) OR coalesce(b.earned, 0) <> coalesce(t.earned, 0);
 
 -- name: balance_follows
--- Every transaction's balance is the one before it and its amount.
+-- Every transaction's balance is the balance before it plus its amount.
 SELECT format('transaction %s: %s after %s and %s', transaction_id, balance_after, before, amount) FROM (
     SELECT transaction_id, amount, balance_after, coalesce(lag(balance_after)
         OVER (PARTITION BY bucket, member_id, metric ORDER BY position, ordinal), 0) AS before
@@ -43,7 +43,7 @@ WHERE (b.amount < (doc ->> 'minimum')::numeric * 10 ^ (doc ->> 'decimals')::nume
     OR b.amount > (doc ->> 'maximum')::numeric * 10 ^ (doc ->> 'decimals')::numeric;
 
 -- name: balance_is_lots
--- Where lots are kept, a balance is their sum, and each is more than nothing (number 0 is debt, and less).
+-- If a balance has lots, it is their sum. Every lot is positive, except number 0, which is debt and negative.
 SELECT format('member %s, metric %s: balance %s, lots %s', member_id, metric, amount, book -> 1) FROM balances
 WHERE json_array_length(book -> 1) > 0 AND (
     amount <> (SELECT sum((lot ->> 1)::bigint) FROM json_array_elements(book -> 1) AS lot)
@@ -54,13 +54,13 @@ WHERE json_array_length(book -> 1) > 0 AND (
 );
 
 -- name: postings_are_transaction
--- The postings of a transaction on lots come to its amount.
+-- The amount of a transaction is the sum of its postings on lots.
 SELECT format('transaction %s', transaction_id) FROM transactions
 WHERE json_array_length(details -> 'parts') > 0
     AND amount <> (SELECT sum((part ->> 1)::bigint) FROM json_array_elements(details -> 'parts') AS part);
 
 -- name: reversed_once
--- No more of a transaction is taken back than there was.
+-- No transaction is reversed by more than its amount.
 SELECT format('transaction %s', was.transaction_id) FROM transactions AS was
 JOIN (SELECT reverses, sum(amount) AS amount FROM transactions WHERE reverses IS NOT NULL GROUP BY reverses) AS back
     ON back.reverses = was.transaction_id
@@ -73,12 +73,12 @@ LEFT JOIN event_ids AS e ON e.event_id = t.event_id AND e.bucket = t.bucket AND 
 WHERE e.event_id IS NULL;
 
 -- name: effect_once
--- (event, campaign, step, index), from which the id is derived, is unique.
+-- Transaction ids, which are derived from event, campaign, step and index, are unique.
 SELECT format('transaction %s: %s times', transaction_id, count(*)) FROM transactions
 GROUP BY transaction_id HAVING count(*) > 1;
 
 -- name: event_has_id
--- The log and its ids say the same.
+-- The log and the table of its ids agree.
 SELECT format('event %s', event_id) FROM events FULL JOIN event_ids USING (event_id, bucket, member_id, position, decided_at)
 WHERE events.org_id IS NULL OR event_ids.tableoid IS NULL;
 
@@ -89,7 +89,7 @@ FROM positions AS p LEFT JOIN event_ids AS e USING (bucket)
 GROUP BY p.bucket, p.position HAVING count(DISTINCT e.position) <> p.position OR count(e.*) <> p.position;
 
 -- name: code_in_one_hand
--- Every code that is or was in somebody's hands is one coupon, and every coupon of a pool has its code; revoked are both.
+-- Every code that was ever issued belongs to one coupon, and every coupon of a pool has its code. If one is revoked, both are.
 SELECT format('code %s of %s', coalesce(codes.code, coupons.code), coalesce(codes.pool_id, coupons.pool_id))
 FROM (SELECT * FROM codes WHERE state IN ('allocated', 'redeemed', 'revoked')) AS codes
 FULL JOIN (SELECT * FROM coupons WHERE pool_id IS NOT NULL) AS coupons
@@ -98,13 +98,13 @@ FULL JOIN (SELECT * FROM coupons WHERE pool_id IS NOT NULL) AS coupons
 WHERE codes.code IS NULL OR coupons.code IS NULL;
 
 -- name: nothing_oversold
--- No more of a product has been taken than there is.
+-- No more of a product has been claimed than its stock.
 SELECT format('product %s: %s of %s', key, quantity, doc ->> 'allocatedStock') FROM claimed
 JOIN documents ON documents.org_id = claimed.org_id AND documents.kind = 'product' AND id = key
 WHERE claimed.kind = 'stock' AND quantity > (doc ->> 'allocatedStock')::numeric;
 
 -- name: segments_listed
--- Who is in a segment is listed there, and nobody else.
+-- The list of a segment contains exactly the members whose state is in it.
 WITH inside AS (
     SELECT bucket, member_id, key AS segment_id FROM progress WHERE kind = 'segment' AND state ->> 0 = 'true'
 ), listed AS (SELECT bucket, member_id, segment_id FROM segment_members)
@@ -112,17 +112,17 @@ SELECT format('member %s, segment %s', member_id, segment_id)
 FROM ((TABLE inside EXCEPT TABLE listed) UNION ALL (TABLE listed EXCEPT TABLE inside)) AS wrong;
 
 -- name: prizes_once
--- A place in a competition has won its prize once.
+-- Every prize was paid only once.
 SELECT format('event %s', event_key) FROM events WHERE kind = 'prize' GROUP BY event_key, org_id HAVING count(*) > 1;
 
 -- name: inbox_and_log
--- No event both waits and is decided, or has failed and is decided.
+-- No decided event is also in the inbox or among the failed events.
 SELECT format('event %s', event_id) FROM event_ids JOIN (
     SELECT event_id FROM inbox UNION ALL SELECT event_id FROM failed_events
 ) AS other USING (event_id);
 
 -- name: totals_are_sums
--- The daily totals come to what the ledger says, by metric and cause.
+-- The daily totals equal the ledger, by metric and cause.
 SELECT format('organisation %s, metric %s, cause %s %s', org_id, metric, cause_kind, cause_id)
 FROM (
     SELECT org_id, metric, cause_kind, cause_id, sum(credits) AS credits, sum(debits) AS debits, sum(credit_count) AS up,
@@ -135,7 +135,7 @@ FROM (
 WHERE (kept.credits, kept.debits, kept.up, kept.down) IS DISTINCT FROM (booked.credits, booked.debits, booked.up, booked.down);
 
 -- name: lots_are_postings
--- Every lot is what was posted on it, where every transaction was posted on lots.
+-- Every lot is the sum of the postings on it, if all transactions of the balance have postings.
 WITH posted AS (
     SELECT bucket, member_id, metric, (part ->> 0)::int AS lot, sum((part ->> 1)::bigint) AS amount
     FROM transactions, json_array_elements(details -> 'parts') AS part GROUP BY bucket, member_id, metric, lot
@@ -153,7 +153,7 @@ WHERE coalesce(posted.amount, 0) <> coalesce(kept.amount, 0) AND NOT EXISTS (
 ) ORDER BY bucket, member_id, metric, lot;
 
 -- name: reversals_in_time
--- A reversal counts when its original did: for a metric that was never pending, at its time.
+-- A reversal counts at the same time as its original. If the metric never had pending amounts, that is the original's own time.
 WITH RECURSIVE back AS (
     SELECT bucket, position, transaction_id, org_id, metric, reverses AS origin FROM transactions WHERE reverses IS NOT NULL
     UNION ALL SELECT back.bucket, back.position, back.transaction_id, back.org_id, back.metric, t.reverses
@@ -169,9 +169,9 @@ WHERE t.reverses IS NULL AND said.at <> t.occurred_at AND (said.at < t.occurred_
 ));
 
 -- name: scores_are_sums
--- A score by a metric is the sum of what counted in the competition. Checked where that can be told from the tables
--- alone: of competitions that are for all and were never changed, of metrics that were never pending, and of members
--- who were never merged and had no part of a decision refused for raising.
+-- A score by a metric is the sum of the amounts that counted in the competition. This is only checked where the tables alone
+-- can show it: for competitions without segments that were never changed, for metrics without pending amounts, and for
+-- members who were never merged and never had an evaluation that failed.
 WITH RECURSIVE plain AS (
     SELECT d.org_id, d.id AS competition_id, v.program_version AS since, d.doc -> 'score' ->> 'metric' AS metric,
         coalesce((d.doc ->> 'startDate')::timestamptz, '-infinity') AS begins,
@@ -219,7 +219,7 @@ WHERE coalesce(s.score, 0) <> coalesce(counted.score, 0) AND m.erased_at IS NULL
 );
 
 -- name: erased_are_nowhere
--- Whoever has been erased is on no board, in no draw and no segment, and has no name, no message and nothing that waits.
+-- Erased members are on no leaderboard, in no draw and in no segment, and have no identities, notifications or queued events.
 SELECT format('member %s: %s', member_id, string_agg(place, ', ' ORDER BY place)) FROM members JOIN (
     SELECT DISTINCT bucket, member_id, 'a board' AS place FROM standings
     UNION ALL SELECT DISTINCT bucket, member_id, 'a draw' FROM entries
@@ -234,31 +234,31 @@ SELECT format('member %s: %s', member_id, string_agg(place, ', ' ORDER BY place)
 ) AS found USING (bucket, member_id) WHERE erased_at IS NOT NULL GROUP BY member_id;
 
 -- name: codes_in_time
--- No code was issued, or redeemed, when its coupon had expired.
+-- No code was issued or redeemed after its coupon had expired.
 SELECT format('code %s of %s: expired at %s, issued at %s, redeemed at %s', c.code, c.pool_id, expires_at, issued_at, redeemed_at)
 FROM coupons AS c LEFT JOIN codes USING (org_id, pool_id, coupon_id, code)
 WHERE (expires_at <= issued_at AND cause_kind <> 'import') OR redeemed_at >= expires_at;
 
 -- name: states_of_others
--- States of other kinds than these, which no mechanic has.
+-- States of kinds that no mechanic has.
 SELECT format('member %s: %s %s', member_id, kind, key) FROM progress WHERE kind <> ALL($1::text[])
 ORDER BY bucket, member_id, kind, key;
 
 -- name: transfers
--- Transfers, with what left their senders, after one: in the order of the log, some at a time.
+-- A page of transfers after a position, in the order of the log, with the amounts that were debited from their senders.
 SELECT e.bucket, e.position, e.event_id, -t.amount AS amount FROM events AS e
 JOIN transactions AS t USING (bucket, member_id, position, event_id)
 WHERE e.kind = 'transfer' AND t.cause_kind = 'manual' AND (e.bucket, e.position) > ($1, $2)
 ORDER BY e.bucket, e.position LIMIT $3;
 
 -- name: arrived
--- What arrived by these events; nothing is known of the amount of those that wait.
+-- The amounts credited by these events. Events that are still in the inbox have no amount yet.
 SELECT event_id, sum(amount)::bigint AS amount FROM event_ids JOIN transactions USING (bucket, member_id, position, event_id)
 WHERE event_id = ANY($1::uuid[]) AND cause_kind = 'manual' GROUP BY event_id
 UNION ALL SELECT event_id, NULL FROM inbox WHERE event_id = ANY($1::uuid[]);
 
 -- name: transfers_reversed
--- What of these events' transactions was reversed, also at the remaining member, and credited again since.
+-- The amounts of transfers' and receipts' transactions that were reversed, less those that were credited again since.
 WITH RECURSIVE back AS (
     SELECT t.event_id, r.transaction_id, r.amount FROM transactions AS t JOIN events AS e USING (bucket, position)
     JOIN transactions AS r ON r.reverses = t.transaction_id WHERE t.cause_kind = 'manual' AND e.kind IN ('transfer', 'receipt')
@@ -268,7 +268,7 @@ WITH RECURSIVE back AS (
 SELECT event_id, sum(amount)::bigint AS amount FROM back GROUP BY event_id;
 
 -- name: counted
--- How much there is to check.
+-- The numbers of rows to check.
 SELECT (SELECT count(*) FROM balances) AS balances, (SELECT count(*) FROM transactions) AS transactions,
     (SELECT count(*) FROM events) AS events, (SELECT count(*) FROM codes) AS codes,
     (SELECT count(*) FROM claimed) AS claimed, (SELECT count(*) FROM segment_members) AS segment_members,

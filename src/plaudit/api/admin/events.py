@@ -21,9 +21,9 @@ from plaudit.core.refusals import all_refusals, codes_in_logs
 from plaudit.engine.inbox import retry_failed
 from plaudit.engine.processed import outcome_from
 from plaudit.errors import FieldError, NotFound, invalid_fields
-from plaudit.history.decide_again import decided_again
 from plaudit.history.explain import explained
-from plaudit.history.listening import is_listened_to, out_of_action
+from plaudit.history.inactive_listeners import has_listeners, inactive_listeners
+from plaudit.history.redecision import redecide
 from plaudit.reads import events
 from plaudit.reads.events import EventFilter
 from plaudit.storage.postgres import Connection
@@ -139,13 +139,13 @@ async def explained_event(connection: Connection, current: Programme, row: Row) 
     if row["state"] not in ("processed", "rejected"):
         return EventExplanation(**fields, campaigns=[], transactions=[])
     programme = await load_at_version(connection, org_id, row["program_version"])
-    decided = await decided_again(connection, programme, row)
+    decided = await redecide(connection, programme, row)
     records = await events.transactions_of(connection, row)
     outcome = outcome_from(row["outcome"])
     campaigns = explained(programme, row["trigger"], outcome, decided)
     if row["kind"] == ACTION and outcome.refusal is None:
-        campaigns += out_of_action(programme, row["trigger"], decided)
-        if not campaigns and not is_listened_to(programme, row["trigger"]):
+        campaigns += inactive_listeners(programme, row["trigger"], decided)
+        if not campaigns and not has_listeners(programme, row["trigger"]):
             fields["note"] = f"No campaign or mechanic listens to {row['trigger']!r}"
     return EventExplanation(
         **fields,

@@ -1,9 +1,9 @@
-"""An event decided once more, with the member as they were then: to look at what deciding did not need to look at.
+"""Decides an event again, with the member as they were then, to evaluate the conditions that the decision skipped.
 
-    the member's log before it ──► decided again ──► the event itself, with every condition looked at
+    the member's log before the event ──► decided again ──► the event itself, with every condition evaluated
 
-Nothing is written. It is for explanations only, so it is bounded: of a member with a long log, or whose log met many
-versions of the programme, an explanation says only what was taken down when the event was decided.
+Nothing is written. Explanations are the only use, so the effort is bounded: if the member's log is long or contains many
+versions of the programme, an explanation only shows what was recorded when the event was decided.
 """
 
 import asyncio
@@ -27,36 +27,36 @@ from plaudit.storage.programmes import Programme, load_at_version
 
 from .member_log import log_of_member
 
-EVENTS_MAX = 2_000  # of a member's log
-VERSIONS_MAX = 25  # of the programme, which are compiled for it
-PAUSE_EVERY = 50  # events: others get their turn
+EVENTS_MAX = 2_000  # the most events of a member's log that are decided again
+VERSIONS_MAX = 25  # the most versions of the programme that are compiled for it
+PAUSE_EVERY = 50  # events after which other tasks can run
 
 Row = dict[str, Any]
 
 
-class Again(Struct, frozen=True):
-    """The trace with all conditions looked at, and what the event met: the member as they were before it."""
+class Redecision(Struct, frozen=True):
+    """An event decided again: its trace with all conditions evaluated, and its context with the member before it."""
 
     trace: list[Trace]
     context: Context
 
     @property
     def scope(self) -> Scope:
-        """What conditions saw before the event led to anything, with a budget of their own."""
+        """The scope of conditions before the event changed anything, with a budget of its own."""
         return self.context.scope.with_own_budget()
 
     def is_in(self, group_id: str) -> bool:
-        """Whether the member belonged to a group."""
+        """Return whether the member belonged to a group."""
         return group_id in groups_of(self.context.member)
 
     def criteria(self, kind: str, group_id: str) -> list[ConditionCheck]:
-        """Each criterion of a group, as it was for the member; none where criteria do not decide."""
+        """Return the results of a group's criteria for the member; none if criteria do not decide."""
         compiled = self.context.program.compiled(kind, group_id)
         return [] if compiled is None else MECHANIC_RULES[kind].checks_in(self.context, compiled)
 
 
-async def decided_again(connection: Connection, programme: Programme, row: Row) -> Again | None:
-    """Decide an event of the log again. None if its member's log is too long, or it does not come out as it did."""
+async def redecide(connection: Connection, programme: Programme, row: Row) -> Redecision | None:
+    """Decide an event of the log again. Return None if its member's log is too long, or if the result differs."""
     rows = await log_of_member(connection, row["member_id"], row["position"], EVENTS_MAX + 1)
     if not rows or len(rows) > EVENTS_MAX or rows[-1]["position"] != row["position"]:
         return None
@@ -66,14 +66,16 @@ async def decided_again(connection: Connection, programme: Programme, row: Row) 
         program = await _program(connection, programmes, programme, record["program_version"])
         if program is None:
             return None
-        member = decide_one(program, member, *_met(record)).member
+        member = decide_one(program, member, *_event_and_refused(record)).member
         if number % PAUSE_EVERY == 0:
             await asyncio.sleep(0)
-    event, refused = _met(rows[-1])
-    decision = decide_one(_looking(programme.compiled), member, event, refused)
-    if [_gist(trace) for trace in decision.trace] != [_gist(trace) for trace in outcome_from(row["outcome"]).trace]:
+    event, refused = _event_and_refused(rows[-1])
+    decision = decide_one(_with_whole_conditions(programme.compiled), member, event, refused)
+    if [_summary(trace) for trace in decision.trace] != [
+        _summary(trace) for trace in outcome_from(row["outcome"]).trace
+    ]:
         return None
-    return Again(decision.trace, Context(programme.compiled, member, event, refused))
+    return Redecision(decision.trace, Context(programme.compiled, member, event, refused))
 
 
 async def _program(
@@ -84,18 +86,18 @@ async def _program(
             return None
         try:
             programmes[version] = (await load_at_version(connection, programme.compiled.org_id, version)).compiled
-        except Unavailable:  # it is not compiled again
+        except Unavailable:  # an earlier attempt to compile it failed, so it is not compiled again
             return None
     return programmes[version]
 
 
-def _met(row: Row) -> tuple[Any, frozenset[Any]]:
-    """An event, and the claims that could not be had for it."""
+def _event_and_refused(row: Row) -> tuple[Any, frozenset[Any]]:
+    """Return a logged event, and the claims that were refused for it."""
     return logged(row).event(), frozenset(outcome_from(row["outcome"]).refused)
 
 
-def _looking(program: Program) -> Program:
-    """The programme, with campaigns that look at all of their conditions."""
+def _with_whole_conditions(program: Program) -> Program:
+    """Return the programme with campaigns that evaluate all of their conditions."""
     return structs.replace(
         program,
         listeners={
@@ -105,5 +107,5 @@ def _looking(program: Program) -> Program:
     )
 
 
-def _gist(trace: Trace) -> tuple[Any, ...]:
+def _summary(trace: Trace) -> tuple[Any, ...]:
     return trace.cause.text, trace.step, trace.listener, trace.refusal, trace.trigger

@@ -1,4 +1,4 @@
-"""Who would have listened to an event: campaigns that are paused or in draft; and whether anything listens at all."""
+"""Finds the paused and draft campaigns that would have listened to an event, for its explanation."""
 
 from typing import Any
 
@@ -7,34 +7,38 @@ from plaudit.core.decision import Refusal
 from plaudit.documents.campaign import Campaign
 from plaudit.storage.programmes import Programme
 
-from .decide_again import Again
 from .explain import conditions_in_words
+from .redecision import Redecision
 
 Json = dict[str, Any]
 
 REASONS = {"paused": Refusal.campaign_paused, "draft": Refusal.campaign_in_draft}
 
 
-def out_of_action(programme: Programme, trigger: str, again: Again | None) -> list[Json]:
-    """Return the paused and draft campaigns that a trigger would have met, with their conditions, in words."""
-    found: list[Json] = []
+def inactive_listeners(programme: Programme, trigger: str, redecision: Redecision | None) -> list[Json]:
+    """Return explanations of the paused and draft campaigns that listen to a trigger, with their conditions."""
+    explanations: list[Json] = []
     for campaign_id, campaign in programme.campaigns.items():
         if campaign.status not in REASONS:
             continue
-        for tree, where in _trees(programme, campaign_id, campaign, trigger):
-            one: Json = {
+        for tree, place in _trees(programme, campaign_id, campaign, trigger):
+            explanation: Json = {
                 **cause_fields(campaign_cause(campaign_id)),
                 "trigger": trigger,
                 "fired": False,
                 "name": campaign.name,
+                "reason": REASONS[campaign.status],
+                "status": campaign.status,
+                **place,
+                "conditions": conditions_in_words(tree, [], [], redecision),
+                "effects": [],
             }
-            one |= {"reason": REASONS[campaign.status], "status": campaign.status, **where}
-            found.append(one | {"conditions": conditions_in_words(tree, [], [], again), "effects": []})
-    return found
+            explanations.append(explanation)
+    return explanations
 
 
 def _trees(programme: Programme, campaign_id: str, campaign: Campaign, trigger: str) -> list[tuple[Any, Json]]:
-    """The conditions under which a campaign listens to a trigger, and where they stand."""
+    """Return the conditions with which a campaign listens to a trigger, each with its step or rule."""
     if campaign.steps:
         return [
             (trigger_spec.conditions, {"step": {"number": number, "name": step.name}})
@@ -51,11 +55,7 @@ def _trees(programme: Programme, campaign_id: str, campaign: Campaign, trigger: 
     ]
 
 
-def is_listened_to(programme: Programme, trigger: str) -> bool:
-    """Whether any campaign or mechanic listens to a trigger."""
+def has_listeners(programme: Programme, trigger: str) -> bool:
+    """Return whether an active campaign or a mechanic listens to a trigger."""
     program = programme.compiled
-    listening = (
-        program.listeners,
-        program.mechanic_listeners,
-    )
-    return any(trigger in mapping for mapping in listening)
+    return trigger in program.listeners or trigger in program.mechanic_listeners
