@@ -62,28 +62,28 @@ def struct_of(raw: Any, target: type[T]) -> T:
 
 
 def _wrong_fields(raw: Any, into: type[Struct], under: str = "") -> list[FieldError]:
-    """Return why `raw` is not that struct, field by field, in the order of the struct."""
+    """Return the errors of a value that is not a valid struct, field by field, in the struct's order."""
     if not isinstance(raw, dict):
         return [FieldError(under, f"must be an object (got {_word_of(raw)})")]
-    given = cast("dict[str, Any]", raw)
+    values = cast("dict[str, Any]", raw)
     errors: list[FieldError] = []
     known = msgspec.structs.fields(into)
     before = f"{under}." if under else ""
     for field in known:
         name = field.encode_name
-        if name in given:
-            errors += faults_of(given[name], field.type, before + name)
+        if name in values:
+            errors += faults_of(values[name], field.type, before + name)
         elif field.required:
             errors.append(FieldError(before + name, FIELD_MISSING))
     if not into.__struct_config__.forbid_unknown_fields:
         return errors
-    unknown = given.keys() - {field.encode_name for field in known}
+    unknown = values.keys() - {field.encode_name for field in known}
     errors += [FieldError(before + name, "is not a known field") for name in sorted(unknown)]
     return errors
 
 
 def faults_of(value: Any, of: Any, at: str) -> list[FieldError]:
-    """Return why a value is not of a type: the errors inside a list, an object or a struct."""
+    """Return the errors of a value that is not of a type, including those inside a list, an object or a struct."""
     try:
         msgspec.convert(value, of)
     except msgspec.ValidationError as problem:
@@ -97,8 +97,8 @@ def faults_of(value: Any, of: Any, at: str) -> list[FieldError]:
             items = cast("list[Any]", value)[:ITEMS_MAX]
             inner = [fault for i, item in enumerate(items) for fault in faults_of(item, args[0], f"{at}[{i}]")]
         elif isinstance(value, dict) and get_origin(alternative) is dict:
-            given = cast("dict[Any, Any]", value)
-            inner = [fault for key, item in given.items() for fault in faults_of(item, args[1], f"{at}.{key}")]
+            values = cast("dict[Any, Any]", value)
+            inner = [fault for key, item in values.items() for fault in faults_of(item, args[1], f"{at}.{key}")]
         elif isinstance(value, dict) and isinstance(alternative, type) and issubclass(alternative, Struct):
             inner = _wrong_fields(value, alternative, at)
     return [error] if not inner else inner if error.field != at else [error, *inner]
@@ -120,8 +120,8 @@ def _choices(of: Any) -> list[str]:
 
 
 def _field_error(name: str, message: str, value: Any, choices: Sequence[str]) -> FieldError:
-    found = _AT.search(message)
-    path = name + (found.group(1) if found else "")
+    location = _AT.search(message)
+    path = name + (location.group(1) if location else "")
     sentence = _AT.sub("", message)
     expected = _EXPECTED.match(sentence)
     if expected:
@@ -158,13 +158,13 @@ def _field_error(name: str, message: str, value: Any, choices: Sequence[str]) ->
 
 
 def _got(value: Any) -> str:
-    """Return what was given, as an error shows it; nothing of what has parts, or of a number that nobody wrote by hand."""
+    """Return a value as an error shows it, or nothing for containers and for numbers that are too long to be readable."""
     short = isinstance(value, str) or (isinstance(value, int | float) and abs(value) <= bounds.NUMBER_MAX)
     return f" (got {bounds.error_value(value)})" if short else ""
 
 
 def _number(text: str) -> str:
-    """Return a bound as people write it: 1,000 rather than 1000, and 0 rather than 0.0."""
+    """Return a bound in readable form: 1,000 instead of 1000, and 0 instead of 0.0."""
     whole = text.removesuffix(".0")
     return f"{int(whole):,}" if whole.lstrip("-").isdigit() else text
 
