@@ -214,7 +214,7 @@ def test_what_the_server_does_not_take_is_refused_rather_than_held(staged, fresh
         door = inbox.Inbox(pool)
         async with pool.acquire():  # the server is busy: what comes now waits
             kept = [asyncio.create_task(door.append([stage.arrival()])) for _ in range(3)]
-            await eventually_async(lambda: door._carriers and not door._waiting)
+            await eventually_async(lambda: door._senders and not door._waiting)
             with pytest.raises(Unavailable):
                 await door.append([stage.arrival() for _ in range(4)])
         await asyncio.gather(*kept)

@@ -89,7 +89,7 @@ async def at_work(stage: Stage, monkeypatch, faults: dict):
         ]
 
     monkeypatch.setattr(of_workers, "chores_of_worker", with_faults)
-    worker = Worker(pool, stage.url, stage.programmes, beside=of_workers.run_chores_of_worker)
+    worker = Worker(pool, stage.url, stage.programmes, run_chores=of_workers.run_chores_of_worker)
     running = asyncio.create_task(worker.run())
     try:
         yield pool

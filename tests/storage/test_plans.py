@@ -12,7 +12,7 @@ from plaudit.storage.postgres import create_pool
 from plaudit.storage.queries import queries_beside
 
 
-@pytest.mark.parametrize("name", ["append", "take_back_decided", "peek", "remove"])
+@pytest.mark.parametrize("name", ["append", "remove_decided", "peek", "remove"])
 def test_an_inbox_that_was_empty_is_not_scanned_for_ever(fresh_database, name):
     async def planned() -> str:
         pool = await create_pool(fresh_database, size=1, by_key=True)

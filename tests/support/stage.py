@@ -62,7 +62,7 @@ class Stage:
             return await inbox.append(connection, arrivals)
 
     def worker(self, lanes: int = 1) -> Worker:
-        return Worker(self.pool, self.url, self.programmes, lanes=lanes, beside=run_chores_of_worker)
+        return Worker(self.pool, self.url, self.programmes, lanes=lanes, run_chores=run_chores_of_worker)
 
     async def drain(self) -> None:
         """Let a worker work until nothing waits."""

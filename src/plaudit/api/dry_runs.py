@@ -20,7 +20,7 @@ from plaudit.engine.arrival import Arrival
 from plaudit.engine.inbox import AppendResult, Inbox
 from plaudit.engine.process import process
 from plaudit.engine.processed import ProcessedEvent
-from plaudit.engine.watching import WATCHED, Watched
+from plaudit.engine.recording import RECORDING, Recording
 from plaudit.errors import Unavailable
 from plaudit.reads import events
 from plaudit.reads.leaderboards import Leaderboards
@@ -78,27 +78,27 @@ class _DryRunInbox(Inbox):
 async def run_dry(operation: Operation, call: Call) -> DryRunResult:
     """Run a call and roll it back. Raise the errors of the call, and Unavailable if it takes too long."""
     result: DryRunResult | None = None
-    watched = Watched()
-    token = WATCHED.set(watched)
+    recording = Recording()
+    token = RECORDING.set(recording)
     try:
         async with (
             asyncio.timeout(SECONDS_MAX),
             call.connection() as connection,
             connection.transaction(),
         ):
-            result = await _run(operation, call, connection, watched)
+            result = await _run(operation, call, connection, recording)
             raise _Undo
     except _Undo:
         pass
     except TimeoutError:
         raise Unavailable(f"The dry run took more than {SECONDS_MAX:g} seconds; send less at a time") from None
     finally:
-        WATCHED.reset(token)
+        RECORDING.reset(token)
     assert result is not None
     return result
 
 
-async def _run(operation: Operation, call: Call, connection: Connection, watched: Watched) -> DryRunResult:
+async def _run(operation: Operation, call: Call, connection: Connection, recording: Recording) -> DryRunResult:
     pool = cast("Pool", OneConnection(connection))
     services = call.services
     call.services = structs.replace(
@@ -114,30 +114,30 @@ async def _run(operation: Operation, call: Call, connection: Connection, watched
     call.idempotency_key = None
 
     async def decide_queued() -> None:
-        await _decide_queued(call, connection, watched)
+        await _decide_queued(call, connection, recording)
 
     call.decide_queued = decide_queued
     await name_members(operation, call)
     returned = await operation.run(call)
     await decide_queued()
     await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")  # otherwise deferred ones are only checked at COMMIT
-    follows = await _follows(call, watched)
+    follows = await _follows(call, recording)
     result = (
         returned if isinstance(returned, OperationResult) else OperationResult(data=returned, status=operation.status)
     )
-    codes = _codes(watched)
+    codes = _codes(recording)
     enveloped = operation.enveloped and result.enveloped
     return DryRunResult(_masked(to_builtins(result.data), codes), enveloped, _masked(to_builtins(follows), codes))
 
 
-async def _decide_queued(call: Call, connection: Connection, watched: Watched) -> None:
+async def _decide_queued(call: Call, connection: Connection, recording: Recording) -> None:
     """Decide the events that the call queued, and the events that follow from them, as a worker would."""
     program = (await call.programme()).compiled
-    while watched.queued:
+    while recording.queued:
         by_bucket: dict[int, list[UUID]] = {}
-        for bucket, event_id in watched.queued:
+        for bucket, event_id in recording.queued:
             by_bucket.setdefault(bucket, []).append(event_id)
-        watched.queued.clear()
+        recording.queued.clear()
         waiting: list[Arrival] = []
         for bucket in sorted(by_bucket):
             arrivals = await inbox.fetch_waiting(connection, bucket, by_bucket[bucket])
@@ -146,9 +146,9 @@ async def _decide_queued(call: Call, connection: Connection, watched: Watched) -
             await process(connection, {call.org_id: program}, waiting, clock.now())
 
 
-async def _follows(call: Call, watched: Watched) -> Json:
+async def _follows(call: Call, recording: Recording) -> Json:
     """Return the decided events: as `explain` does if the caller may read members, otherwise as `Prefer: wait` does."""
-    seen = [processed for processed in watched.decided if _may_see(call, processed)]
+    seen = [processed for processed in recording.decided if _may_see(call, processed)]
     decided = list({processed.arrival.event_id: processed for processed in seen}.values())
     views: list[Any] = []
     transactions: list[DryRunTransaction] = []
@@ -181,10 +181,10 @@ def _may_see(call: Call, processed: ProcessedEvent) -> bool:
     return own is None or processed.arrival.user_id == own
 
 
-def _codes(watched: Watched) -> frozenset[str]:
+def _codes(recording: Recording) -> frozenset[str]:
     """Return the codes that were allocated from pools or that coupons contain."""
     codes: set[str] = set()
-    for processed in watched.decided:
+    for processed in recording.decided:
         codes.update(processed.codes.values())
         if processed.decision is not None:
             codes.update(issue.code for issue in processed.decision.coupons if issue.code is not None)

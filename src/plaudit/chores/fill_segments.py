@@ -20,7 +20,7 @@ from plaudit.core.member import Member
 from plaudit.engine import inbox
 from plaudit.engine.arrival import Arrival, Payload, arrival_from_client
 from plaudit.engine.members import hold, load_members
-from plaudit.engine.past import LOOK_SOURCE
+from plaudit.engine.past import FILL_SOURCE
 from plaudit.mechanics.base import Mechanic
 from plaudit.mechanics.registry import MECHANICS
 from plaudit.mechanics.segments.commands import SEGMENT
@@ -165,7 +165,7 @@ def _evaluation_event(
         occurred_at=now,
         received_at=clock.now(),
         payload=Payload(data),
-        source=LOOK_SOURCE,
+        source=FILL_SOURCE,
         event_id=clock.new_uuid7(),
         event_key=fill.key_of(member),
     )

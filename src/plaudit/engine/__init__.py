@@ -1,1 +1,1 @@
-"""How an event is processed: inbox, worker, process (load, decide, commit)."""
+"""Process events: store them in the inbox, take them in batches, and load, decide and commit each batch."""

@@ -1,4 +1,4 @@
-"""After a process has died or hung: its successor handles the work it was doing, before anything else."""
+"""After a process has died or hung, its successor first handles the work that was in progress."""
 
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from .processed import ProcessedEvent
 
 
 async def recover_from_predecessor(pool: Pool) -> None:
-    """Record what this process's predecessor was working on; set aside the events that certainly stopped it."""
+    """Record what this process's predecessor was working on, and set aside the event that certainly stopped it."""
     left = in_hand.left()
     async with pool.acquire() as connection:
         if left is not None:
@@ -30,19 +30,18 @@ async def recover_from_predecessor(pool: Pool) -> None:
 async def _recover(connection: Connection, left: Left) -> None:
     at = clock.now()
     arrival = _arrival_in(left)
-    found = suspects_of(left, arrival)
-    tries = await note(connection, found, left.reason, at)
+    tries = await note(connection, suspects_of(left, arrival), left.reason, at)
     if arrival is None:
         return
     if tries[arrival.event_id] >= TRIES_MAX:
         error = f"It was quarantined: while it was being decided, {left.reason}"
         await set_aside(connection, [ProcessedEvent(arrival=arrival, state="failed", error=error)], at)
     elif arrival.kind == ACTION and arrival.event_key is not None:
-        await inbox.append(connection, [arrival])  # a worker tries it; its sender retries with the same key
+        await inbox.append(connection, [arrival])  # a worker decides it, and the sender can retry with the same key
 
 
 def suspects_of(left: Left, arrival: Arrival | None) -> list[Noted]:
-    """Return what may have stopped a process: what it was doing at that moment, or else all it had in progress."""
+    """Return what may have stopped a process: its work at that moment, or else all events in progress."""
     if left.event_id is not None:
         if arrival is None:
             return [Noted(left.event_id, "event", certain=left.hung)]

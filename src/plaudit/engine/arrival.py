@@ -21,7 +21,7 @@ EMPTY_PAYLOAD = '{"data":{},"metadata":{}}'
 
 
 class Payload(Struct, frozen=True):
-    """What the sender sent, apart from who and when. `correlation_id` names the request, from intake to webhook."""
+    """The content of an event, apart from its member and time. `correlation_id` identifies the request in all messages."""
 
     data: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
@@ -29,7 +29,7 @@ class Payload(Struct, frozen=True):
 
 
 class Arrival(Struct, frozen=True, gc=False):
-    """A row of the inbox, in the order of its columns. `inbox_id` is None for an event that does not wait there."""
+    """A row of the inbox, with fields in the order of its columns. `inbox_id` is None for an event that is not there."""
 
     bucket: int
     event_id: UUID
@@ -87,10 +87,10 @@ def arrival_from_client(
     event_key: str | None = None,
     who: str | None = None,
 ) -> Arrival:
-    """Return an arrival with its derived parts: the member, the bucket, and the id if the sender named the event.
+    """Return an arrival with the derived fields: the member, the bucket, and the id if the event has a key.
 
-    `who` is the sender's name for the member, if that is not the user id. When the event is sent again, the name may
-    belong to another member.
+    `who` is the sender's name for the member, if it is not the user id. It is part of the fingerprint, since the name can
+    belong to another member when the event is sent again.
     """
     org_id = to_driver_uuid(org_id)  # and so are the ids derived from it
     member_id = member_id_of(org_id, user_id)
@@ -125,7 +125,7 @@ def follow_up_arrival(cause: Arrival, follow_up: FollowUp, received_at: datetime
 
 
 def logged(row: Mapping[str, Any]) -> Arrival:
-    """Return a logged event as it arrived. (Its fingerprint is stored with its id.)"""
+    """Return an event of the log as an arrival. (Its fingerprint is stored in another table, with its id.)"""
     return Arrival(**{name: row[name] for name in _OF_LOG}, fingerprint=None)
 
 
@@ -133,7 +133,7 @@ _OF_LOG = tuple(name for name in Arrival.__struct_fields__ if name not in ("fing
 
 
 def timer_arrival(cause: Arrival, timer: Event) -> Arrival:
-    """Return a timer as the log stores it. Its time of receipt is that of the event that triggered it."""
+    """Return a timer as an arrival for the log. It was received when the event was that made it run."""
     return Arrival(
         bucket=cause.bucket,
         event_id=timer.event_id,
@@ -152,9 +152,10 @@ def timer_arrival(cause: Arrival, timer: Event) -> Arrival:
 
 
 def timer_tick(*, bucket: int, member_id: UUID, user_id: str, org_id: UUID, now: datetime, at: datetime) -> Arrival:
-    """Return an arrival that runs a member's timers due by `now`. It is not an event. If it fails, it fails once.
+    """Return an arrival that runs a member's timers due by `now`. It is not an event itself.
 
-    `now` is by the organisation's clock, `at` by the wall clock: the timers count as received then.
+    `now` is by the organisation's clock. `at`, by the wall clock, is the time of receipt. A member's ticks all have the
+    same id, so a tick that fails is stored once.
     """
     return Arrival(
         bucket=bucket, event_id=derived_id(member_id, TICK), event_key=None, org_id=org_id, member_id=member_id, user_id=user_id,
@@ -163,6 +164,6 @@ def timer_tick(*, bucket: int, member_id: UUID, user_id: str, org_id: UUID, now:
 
 
 def correlation_id_of(payload: str) -> str | None:
-    """Return the name of the request that a payload came with."""
-    found = _DECODER.decode(payload).correlation_id
-    return None if found is UNSET else found
+    """Return the correlation id of a payload, or None."""
+    correlation_id = _DECODER.decode(payload).correlation_id
+    return None if correlation_id is UNSET else correlation_id

@@ -63,7 +63,7 @@ async def commit(connection: Connection, batch: Batch, rows: BatchRows, decided_
         await connection.execute(_SQL.announce_members, names)
     if rows.of["outbox"]:
         await connection.execute(_SQL.announce_messages, ",".join({str(row[0]) for row in rows.of["outbox"]}))
-    # Last: only here can two lanes wait for each other.
+    # Last, because lanes can wait for each other here.
     await add_totals(connection, rows.totals)
 
 

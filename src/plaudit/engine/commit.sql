@@ -1,7 +1,7 @@
 -- name: announce_messages
--- A word to those who deliver, when this is committed: in which buckets there is something.
+-- Notify the deliverers, at the commit, which buckets have new messages.
 SELECT pg_notify('plaudit_outbox', $1);
 
 -- name: announce_members
--- A word to those who hold streams: for whom something has changed.
+-- Notify the processes with live streams, at the commit, which members have changed.
 SELECT pg_notify('plaudit_members', $1);

@@ -1,8 +1,8 @@
-"""Fingerprints: 64 bits of an event's content, to tell a retry from a different event with the same key.
+"""Fingerprints: a 64-bit hash of an event's content, to tell a retry from a different event with the same key.
 
-JSON objects have no order, and 5.0 equals 5 (RFC 8259), so one event can be written in several ways. The fingerprint is
-of the content with sorted keys and with whole numbers written as integers. Earlier versions took it of the text as
-sent. Databases keep those fingerprints, so compare them with `is_same`.
+JSON objects have no order, and 5.0 equals 5 (RFC 8259), so one event can be written in several ways. The content is
+hashed with sorted keys, and with whole numbers written as integers. Earlier versions hashed the text as sent. Databases
+still have those fingerprints, so compare fingerprints with `is_same`.
 """
 
 from hashlib import blake2b
@@ -26,7 +26,7 @@ def fingerprint_of(who: str, trigger: str, data: Any, metadata: Any) -> int:
 
 
 def is_same(stored: int, fingerprint: int | None, user_id: str, trigger: str, payload: Any) -> bool:
-    """Return whether a stored fingerprint is of the same content, whichever version stored it."""
+    """Return whether a stored fingerprint is of the same content, also if an earlier version stored it."""
     if stored == fingerprint:
         return True
     as_sent = _AS_SENT.encode({"data": payload.data, "metadata": payload.metadata})

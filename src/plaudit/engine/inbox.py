@@ -1,6 +1,6 @@
-"""The inbox: arrivals are durable before their senders are told so, and many arrivals share one commit.
+"""The inbox: arrivals are durable before senders get their responses, and many arrivals share one commit.
 
-Requests hand over their arrivals and wait. The first to arrive stores the whole group with one statement. The next
+Requests queue their arrivals and wait. A task stores the queued arrivals as one group, with one statement. The next
 group gathers meanwhile, so groups grow with the load.
 """
 
@@ -15,7 +15,7 @@ from plaudit.storage.postgres import UNREACHABLE, Connection, Pool, array_litera
 from plaudit.storage.queries import queries_beside
 
 from .arrival import Arrival
-from .watching import WATCHED
+from .recording import RECORDING
 
 _SQL = queries_beside(__file__)
 
@@ -30,7 +30,7 @@ COLUMNS = (
 
 
 class AppendResult(Struct, frozen=True):
-    """The result of storing arrivals: the events that are new, and those whose key came with other content before."""
+    """The result of storing arrivals: new events, and those whose key was used before with different content."""
 
     new: frozenset[UUID]
     conflicting: frozenset[UUID]
@@ -39,13 +39,13 @@ class AppendResult(Struct, frozen=True):
 async def append(connection: Connection, arrivals: Sequence[Arrival]) -> AppendResult:
     """Store arrivals in the inbox with one statement. They are durable when it returns.
 
-    An arrival with a key may move from the inbox to the log while the statement runs, which checks the log first. So
-    the log is checked again before anybody can see what was stored.
+    The statement checks the log, then the inbox. An event with the same key can move from the inbox to the log in
+    between. So the log is checked again before the stored arrivals become visible.
     """
     appended = await _append(connection, arrivals)
-    watched = WATCHED.get()
-    if watched is not None:
-        watched.queued += [
+    recording = RECORDING.get()
+    if recording is not None:
+        recording.queued += [
             (arrival.bucket, arrival.event_id) for arrival in arrivals if arrival.event_id in appended.new
         ]
     return appended
@@ -60,14 +60,14 @@ async def _append(connection: Connection, arrivals: Sequence[Arrival]) -> Append
         rows = await connection.fetch(_SQL.append, *columns)
         new = frozenset(row["event_id"] for row in rows)
         if new:
-            new -= {row["event_id"] for row in await connection.fetch(_SQL.take_back_decided, list(new))}
-    again = [arrival for arrival in arrivals if arrival.event_id not in new]
-    return AppendResult(new, await mismatched(connection, again))
+            new -= {row["event_id"] for row in await connection.fetch(_SQL.remove_decided, list(new))}
+    duplicates = [arrival for arrival in arrivals if arrival.event_id not in new]
+    return AppendResult(new, await mismatched(connection, duplicates))
 
 
-async def mismatched(connection: Connection, again: Iterable[Arrival]) -> frozenset[UUID]:
-    """Return the ids of the events whose key came with other content before."""
-    by_id = {arrival.event_id: arrival for arrival in again}
+async def mismatched(connection: Connection, duplicates: Iterable[Arrival]) -> frozenset[UUID]:
+    """Return the ids of the events whose key was used before with different content."""
+    by_id = {arrival.event_id: arrival for arrival in duplicates}
     rows = await connection.fetch(_SQL.fingerprints, list(by_id)) if by_id else []
     return frozenset(row["event_id"] for row in rows if not by_id[row["event_id"]].says(row["fingerprint"]))
 
@@ -83,57 +83,57 @@ async def fetch_waiting(connection: Connection, bucket: int, event_ids: Sequence
 
 
 async def remove(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
-    """Take arrivals out of the inbox. Return those that no other worker has taken: a lease can expire while its holder is slow."""
+    """Remove arrivals from the inbox. Return those that were still there: another worker can have taken a slow lease."""
     waiting = [arrival for arrival in arrivals if arrival.inbox_id is not None]
     if not waiting:
         return list(arrivals)
     buckets = array_literal([arrival.bucket for arrival in waiting])
     ids = array_literal([arrival.inbox_id or 0 for arrival in waiting])
-    there = await connection.fetchval(_SQL.remove, buckets, ids, len(waiting))
-    if there is None:
+    removed_ids = await connection.fetchval(_SQL.remove, buckets, ids, len(waiting))
+    if removed_ids is None:
         return list(arrivals)
-    removed = set(there)
+    removed = set(removed_ids)
     return [arrival for arrival in arrivals if arrival.inbox_id is None or arrival.inbox_id in removed]
 
 
 async def retry_failed(connection: Connection, org_id: UUID, event_id: UUID) -> bool:
-    """Put a failed event back into the inbox. Return False if no failed event has that id."""
+    """Queue a failed event again. Return False if no failed event has that id."""
     async with atomic(connection):
-        buckets = await connection.fetch(_SQL.back_from_failed, org_id, event_id)
+        buckets = await connection.fetch(_SQL.requeue_failed, org_id, event_id)
         if not buckets:
             return False
         await connection.execute(_SQL.forget_failed, org_id, event_id)
-        watched = WATCHED.get()
-        if watched is not None:
-            watched.queued += [(row["bucket"], event_id) for row in buckets]
+        recording = RECORDING.get()
+        if recording is not None:
+            recording.queued += [(row["bucket"], event_id) for row in buckets]
         return True
 
 
 class Inbox:
-    """The inbox as one process fills it. It groups arrivals that come at the same time."""
+    """A process's access to the inbox. It groups arrivals that come at the same time."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._waiting: list[tuple[Sequence[Arrival], asyncio.Future[AppendResult]]] = []
-        self._size = 0  # of all that wait
-        self._carriers: set[asyncio.Task[None]] = set()
+        self._size = 0  # of all waiting arrivals
+        self._senders: set[asyncio.Task[None]] = set()
 
     async def append(self, arrivals: Sequence[Arrival]) -> AppendResult:
-        """Store arrivals durably. Raise Unavailable if the queue is full, or the database's error: nothing is stored then."""
+        """Store arrivals durably. Raise Unavailable if the queue is full, or the database's error; then none is stored."""
         if self._size + len(arrivals) > QUEUED_ARRIVALS_MAX:
             raise Unavailable(
                 "Overloaded: actions arrive faster than the database stores them. Retry with backoff", code="overloaded"
             )
         self._size += len(arrivals)
-        done: asyncio.Future[AppendResult] = asyncio.get_running_loop().create_future()
-        self._waiting.append((arrivals, done))
-        if len(self._carriers) < CONCURRENT_GROUPS:
-            carrier = asyncio.create_task(self._send_group())
-            self._carriers.add(carrier)
-            carrier.add_done_callback(self._carriers.discard)
-        return await done
+        result: asyncio.Future[AppendResult] = asyncio.get_running_loop().create_future()
+        self._waiting.append((arrivals, result))
+        if len(self._senders) < CONCURRENT_GROUPS:
+            sender = asyncio.create_task(self._send_groups())
+            self._senders.add(sender)
+            sender.add_done_callback(self._senders.discard)
+        return await result
 
-    async def _send_group(self) -> None:
+    async def _send_groups(self) -> None:
         while self._waiting:
             group = self._next_group()
             together = [arrival for arrivals, _ in group for arrival in arrivals]
@@ -141,31 +141,31 @@ class Inbox:
                 async with self._pool.acquire() as connection:
                     appended = await with_retries(lambda: append(connection, together))  # noqa: B023
             except UNREACHABLE as error:
-                for _, done in group:
-                    _fail(done, error)
+                for _, result in group:
+                    _fail(result, error)
             except Exception as error:
                 await self._send_one_by_one(group, error)
             else:
-                for _, done in group:
-                    if not done.done():
-                        done.set_result(appended)
+                for _, result in group:
+                    if not result.done():
+                        result.set_result(appended)
 
     async def _send_one_by_one(
         self, group: list[tuple[Sequence[Arrival], asyncio.Future[AppendResult]]], error: Exception
     ) -> None:
-        """Store arrivals one by one, so that one that the database refuses does not fail the others of its group."""
-        for arrivals, done in group:
+        """Store each request's arrivals separately, so that those that the database refuses do not fail the others."""
+        for arrivals, result in group:
             if len(group) == 1:
-                _fail(done, error)
+                _fail(result, error)
                 continue
             try:
                 async with self._pool.acquire() as connection:
                     appended = await append(connection, arrivals)
             except Exception as own:
-                _fail(done, own)
+                _fail(result, own)
             else:
-                if not done.done():
-                    done.set_result(appended)
+                if not result.done():
+                    result.set_result(appended)
 
     def _next_group(self) -> list[tuple[Sequence[Arrival], asyncio.Future[AppendResult]]]:
         size, count = 0, 0
@@ -179,6 +179,6 @@ class Inbox:
         return group
 
 
-def _fail(done: "asyncio.Future[AppendResult]", error: BaseException) -> None:
-    if not done.done():
-        done.set_exception(error)
+def _fail(result: "asyncio.Future[AppendResult]", error: BaseException) -> None:
+    if not result.done():
+        result.set_exception(error)

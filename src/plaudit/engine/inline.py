@@ -22,14 +22,14 @@ from .quarantine import what_stops, why_set_aside
 
 
 class ImmediateResult(Struct, frozen=True):
-    """The result of an event. `conflicting` contains its id if the same key came with other content before."""
+    """The result of an event. `conflicting` contains its id if the key was used before with different content."""
 
     processed: ProcessedEvent
     conflicting: frozenset[UUID] = frozenset()
 
 
 class CommandRefused(Exception):
-    """The decision was a refusal, and the caller wants nothing to be written then."""
+    """The event was refused or failed, so nothing was written, as the caller asked."""
 
     def __init__(self, processed: ProcessedEvent) -> None:
         super().__init__(processed.state)
@@ -46,13 +46,15 @@ async def process_inline(
     also: Sequence[Arrival] = (),
     through: Sequence[int] = (),
 ) -> ImmediateResult | None:
-    """Process one event now. Return None if it takes longer than `seconds`: then all of it was written, or nothing.
+    """Process one event now. Return None if it takes longer than `seconds`: all of it was written then, or nothing.
 
-    In both cases the event can be put into the inbox: its id makes it count once. With `whole`, a refusal or a failure
-    raises CommandRefused and nothing is written. `also` are events of other members that belong to it: all are written,
-    or none. `through` are the buckets of the members that it leads to: what arrives there is processed with it. An
-    event that has stopped a process before is not tried here: it raises PlauditError with `whole`, and is left to a
-    worker otherwise. So is one at the members of `through`.
+    If it returns None, the caller can append the event to the inbox, as its id makes it count once. With `whole`, a
+    refusal or a failure raises CommandRefused, and nothing is written. `also` are related events of other members, which
+    are written together with it or not at all. `through` are the buckets of the members for whom it causes events: these
+    are processed with it.
+
+    A suspect event, which may have stopped a process, is not processed here. It raises PlauditError with `whole`, and is
+    left to a worker otherwise. Suspect events of the members in `through` are left to a worker, too.
     """
     if known.all and not _may_be_tried([arrival, *also], whole=whole):
         return None
@@ -85,22 +87,20 @@ async def _process(
 
         async def attempt() -> ProcessedEvent:
             async with connection.transaction():
-                if through:  # in the order in which all transactions lock them
+                if through:  # all at the same time, in the order in which all transactions lock them
                     await lock_buckets(connection, {arrival.bucket, *through})
-                done = await process(connection, programmes, arrivals, clock.now())
-                wanted = {arrival.event_id for arrival in arrivals}
-                main = next(
-                    processed_event for processed_event in done if processed_event.arrival.event_id == arrival.event_id
-                )
+                processed = await process(connection, programmes, arrivals, clock.now())
+                required = {arrival.event_id for arrival in arrivals}
+                main = next(event for event in processed if event.arrival.event_id == arrival.event_id)
                 follow_ups = main.decision.follow_ups if through and main.decision is not None else []
                 for bucket in sorted(set(through)) if follow_ups else ():
                     ids = [follow_up.event_id for follow_up in follow_ups if follow_up.event_id not in known.all]
-                    led_to = await inbox.fetch_waiting(connection, bucket, ids)
-                    wanted |= {follow_up.event_id for follow_up in led_to}
-                    done += await process(connection, programmes, led_to, clock.now())
-                for processed_event in done if whole else ():
-                    if processed_event.arrival.event_id in wanted and processed_event.state in ("rejected", "failed"):
-                        raise CommandRefused(processed_event)
+                    queued = await inbox.fetch_waiting(connection, bucket, ids)
+                    required |= {follow_up.event_id for follow_up in queued}
+                    processed += await process(connection, programmes, queued, clock.now())
+                for event in processed if whole else ():
+                    if event.arrival.event_id in required and event.state in ("rejected", "failed"):
+                        raise CommandRefused(event)
                 return main
 
         try:
@@ -108,7 +108,7 @@ async def _process(
         except asyncpg.UniqueViolationError as error:
             if not is_duplicate(error):
                 raise
-            processed = await with_retries(attempt)  # it is in the log now
+            processed = await with_retries(attempt)  # another transaction has decided the event meanwhile
         if processed.state != "duplicate":
             return ImmediateResult(processed)
         return ImmediateResult(processed, await inbox.mismatched(connection, [arrival]))

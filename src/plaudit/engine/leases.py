@@ -1,13 +1,13 @@
-"""Leases: which worker serves which bucket.
+"""Leases decide which worker serves which bucket.
 
     256 buckets, 2 workers:      worker A ████████████░░░░░░░░░░░░   holds 0..127, renews every second
                                  worker B ░░░░░░░░░░░░████████████   holds 128..255
-    B is killed:                 worker A ████████████┄┄┄┄┄┄┄┄┄┄┄┄   B's leases run out …
+    B is killed:                 worker A ████████████┄┄┄┄┄┄┄┄┄┄┄┄   B's leases expire …
                                  worker A ████████████████████████   … and A takes them
-    B starts again:              A finds two workers, releases what exceeds its share, B takes it
+    B starts again:              A sees two workers and releases the buckets above its share; B takes them
 
-Leases spread the work; the ledger does not depend on them. It depends on the bucket's lock (see `engine/load`): a worker
-whose lease has expired cannot decide at the same time as the new holder.
+Leases only spread the work. Correctness depends on the bucket's lock (see `engine/load`): a worker whose lease has
+expired cannot decide at the same time as the new holder.
 """
 
 from uuid import UUID
@@ -20,7 +20,7 @@ _SQL = queries_beside(__file__)
 
 
 async def lease(connection: Connection, worker_id: UUID, lease_seconds: float) -> list[int]:
-    """Record that the worker is alive; renew, release and acquire leases up to its fair share. Return its buckets."""
+    """Record that the worker is alive, and renew, release or acquire leases up to its fair share. Return its buckets."""
     async with atomic(connection):
         await connection.execute(_SQL.seen, worker_id)
         await connection.execute(_SQL.forget_dead, lease_seconds)
@@ -38,7 +38,7 @@ async def lease(connection: Connection, worker_id: UUID, lease_seconds: float) -
 
 
 async def release(connection: Connection, worker_id: UUID) -> None:
-    """Release all leases: the worker stops."""
+    """Release all leases of a worker that stops."""
     async with atomic(connection):
         await connection.execute(_SQL.release, worker_id, list(range(BUCKET_COUNT)))
-        await connection.execute(_SQL.gone, worker_id)
+        await connection.execute(_SQL.remove_worker, worker_id)

@@ -1,8 +1,8 @@
-"""Load everything that a batch of events can touch, with a handful of queries: locks first, then one query per table.
+"""Load all data that a batch of events can need: take the locks first, then run one query per table.
 
 Locks are taken in this order: buckets (ascending), then scarce resources (`engine/claims`). A bucket stays locked until
-the commit. So two batches never decide for one member at the same time, and the log's positions become visible in their
-order (docs/decisions/0008).
+the commit. So two batches never decide for one member at the same time, and the log's positions become visible in order
+(docs/decisions/0008).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ _SQL = queries_beside(__file__)
 
 
 class Batch(Struct, kw_only=True):
-    """What `decide` and `commit` work on. `arrivals` are the arrivals to be decided, in their order."""
+    """The loaded data of a batch. `arrivals` are the arrivals to decide, in order."""
 
     arrivals: list[Arrival]
     duplicates: list[Arrival]  # decided before: their ids are in the log
@@ -36,35 +36,43 @@ class Batch(Struct, kw_only=True):
 
 
 class LockedBuckets(Struct, frozen=True):
-    """Locked buckets: the last position of each one's log, and those with an open live stream."""
+    """Locked buckets: the last position of each bucket's log, and the buckets with an open live stream."""
 
     positions: dict[int, int]
     watched: frozenset[int]
 
 
 async def load(
-    connection: Connection, programmes: Mapping[UUID, Program], arrivals: Sequence[Arrival], *, unseen: bool = False
+    connection: Connection,
+    programmes: Mapping[UUID, Program],
+    arrivals: Sequence[Arrival],
+    *,
+    skip_duplicate_check: bool = False,
 ) -> Batch:
-    """Lock the buckets of `arrivals`, take these out of the inbox, and load their members.
+    """Lock the buckets of `arrivals`, remove these from the inbox, and load their members.
 
-    `unseen`: none of them is known to have been decided, so the log is not queried for duplicates; its key finds any.
+    With `skip_duplicate_check`, the log is not queried for duplicates. Its key still refuses them at the commit.
     """
     locked = await lock_buckets(connection, (arrival.bucket for arrival in arrivals))
-    there = await inbox.remove(connection, arrivals)
+    removed = await inbox.remove(connection, arrivals)
     decided: set[UUID] = set()
-    if not unseen:
-        found = await connection.fetch(_SQL.decided_before, array_literal(arrival.event_id for arrival in there))
-        decided = {row["event_id"] for row in found}
-    fresh, again = _split_duplicates(there, decided)
-    kinds = {arrival.kind for arrival in fresh}
+    if not skip_duplicate_check:
+        rows = await connection.fetch(_SQL.decided_before, array_literal(arrival.event_id for arrival in removed))
+        decided = {row["event_id"] for row in rows}
+    to_decide, duplicates = _split_duplicates(removed, decided)
+    kinds = {arrival.kind for arrival in to_decide}
     needs = _needs(programmes.values(), kinds)
-    keys = {arrival.member_id: arrival.bucket for arrival in fresh}
-    users = {arrival.member_id: arrival.user_id for arrival in fresh}
+    keys = {arrival.member_id: arrival.bucket for arrival in to_decide}
+    users = {arrival.member_id: arrival.user_id for arrival in to_decide}
     members = await load_members(connection, keys, users, needs)
     if any(map(needs_history, kinds)):
-        fresh = await attach_past(connection, programmes, fresh, members)
+        to_decide = await attach_past(connection, programmes, to_decide, members)
     return Batch(
-        arrivals=fresh, duplicates=again, members=members, positions=locked.positions, watched_buckets=locked.watched
+        arrivals=to_decide,
+        duplicates=duplicates,
+        members=members,
+        positions=locked.positions,
+        watched_buckets=locked.watched,
     )
 
 
@@ -76,7 +84,7 @@ async def lock_buckets(connection: Connection, buckets: Iterable[int]) -> Locked
 
 
 def _needs(programmes: Iterable[Program], kinds: Iterable[str]) -> frozenset[str]:
-    """Return the parts of members that events of these kinds may touch: what their programmes say, and their commands."""
+    """Return the parts of members that events of these kinds can need: by the programmes, and by the kinds' commands."""
     needs = {part for program in programmes for part in program.needs}
     for kind in kinds:
         command = COMMANDS.get(kind)
@@ -88,21 +96,21 @@ def _needs(programmes: Iterable[Program], kinds: Iterable[str]) -> frozenset[str
 
 
 async def take_out(connection: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
-    """Take arrivals out of the inbox, to set them aside. Return those that nobody else has taken or decided."""
+    """Remove arrivals from the inbox, to set them aside. Return those that were still there and not decided before."""
     await lock_buckets(connection, (arrival.bucket for arrival in arrivals))
-    there = await inbox.remove(connection, arrivals)
-    rows = await connection.fetch(_SQL.decided_before, array_literal(arrival.event_id for arrival in there))
-    return _split_duplicates(there, {row["event_id"] for row in rows})[0]
+    removed = await inbox.remove(connection, arrivals)
+    rows = await connection.fetch(_SQL.decided_before, array_literal(arrival.event_id for arrival in removed))
+    return _split_duplicates(removed, {row["event_id"] for row in rows})[0]
 
 
 def _split_duplicates(arrivals: Sequence[Arrival], decided: set[UUID]) -> tuple[list[Arrival], list[Arrival]]:
-    """Return the arrivals to decide, and those that were decided before or are in this batch twice."""
+    """Return the arrivals to decide, and the duplicates: those decided before, and repetitions in this batch."""
     if not decided and len({arrival.event_id for arrival in arrivals}) == len(arrivals):  # nearly always
         return list(arrivals), []
     seen = set(decided)
-    fresh: list[Arrival] = []
-    again: list[Arrival] = []
+    to_decide: list[Arrival] = []
+    duplicates: list[Arrival] = []
     for arrival in arrivals:
-        (again if arrival.event_id in seen else fresh).append(arrival)
+        (duplicates if arrival.event_id in seen else to_decide).append(arrival)
         seen.add(arrival.event_id)
-    return fresh, again
+    return to_decide, duplicates

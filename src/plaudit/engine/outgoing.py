@@ -19,7 +19,7 @@ from .arrival import Arrival, correlation_id_of
 def message_rows(
     arrival: Arrival, program: Program, decision: Decision, position: int, at: datetime
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield the messages of a decision as rows. Their position is that of the event in its bucket's log."""
+    """Yield the messages of a decision as rows. Their position is the event's position in its bucket's log."""
     messages: list[tuple[str, MessageData | dict[str, Any], str | None]] = [
         (message.type, message.data, message.only_to) for message in decision.messages
     ]

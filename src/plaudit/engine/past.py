@@ -1,6 +1,6 @@
-"""What the log has of what a mechanic's document counts, when a member is looked at for a new or changed document.
+"""Attach past events to the arrivals that evaluate members for a new or changed document of a mechanic.
 
-Read under the lock of the member's bucket, so that nothing is missed.
+Documents also count a member's past. Its events are read under the lock of the member's bucket, so none is missed.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from .placement import placed_by_ledger
 
 _SQL = queries_beside(__file__)
 
-LOOK_SOURCE = "engine"  # of the events by which fills look at members
+FILL_SOURCE = "engine"  # the source of events that evaluate members when a document is filled
 
 
 async def attach_past(
@@ -31,50 +31,54 @@ async def attach_past(
     arrivals: Sequence[Arrival],
     members: Mapping[UUID, Member],
 ) -> list[Arrival]:
-    """Return the arrivals, those that look at a member for a document with what the log has of what it counts.
+    """Return the arrivals. Those that evaluate a member for a document get the past events that the document counts.
 
-    Their buckets are locked, and the members as of the log: what happens to one of them before the look, in the same
-    batch, leads to another look.
+    Buckets must be locked, and the members loaded. If an earlier event of the same batch changes a member, the member is
+    evaluated again later.
     """
-    arrivals = await _in_their_time(connection, arrivals, members)
-    found: list[Arrival] = []
+    arrivals = await _in_members_time(connection, arrivals, members)
+    results: list[Arrival] = []
     for arrival in arrivals:
         mechanic = MECHANICS.get(arrival.kind)
         if mechanic is not None:
             key = programmes[arrival.org_id], members[arrival.member_id]
-            found.append(await _with_past_events(connection, mechanic, arrival, *key))
+            results.append(await _with_past_events(connection, mechanic, arrival, *key))
         else:
-            found.append(arrival)
+            results.append(arrival)
     for org_id, program in programmes.items():
-        own = {
-            number: arrival
-            for number, arrival in enumerate(found)
+        of_org = {
+            index: arrival
+            for index, arrival in enumerate(results)
             if arrival.kind in MECHANICS and arrival.org_id == org_id
         }
-        if own:
-            placed = await placed_by_ledger(connection, program, list(own.values()), members)
-            for number, arrival in zip(own, placed, strict=True):
-                found[number] = arrival
-    return found
+        if of_org:
+            placed = await placed_by_ledger(connection, program, list(of_org.values()), members)
+            for index, arrival in zip(of_org, placed, strict=True):
+                results[index] = arrival
+    return results
 
 
-async def _in_their_time(
+async def _in_members_time(
     connection: Connection, arrivals: Sequence[Arrival], members: Mapping[UUID, Member]
 ) -> list[Arrival]:
-    """Return the arrivals, the looks at members who are being imported as of their last event: no time passes by a look."""
-    looks = {
+    """Return the arrivals. Members who are being imported are evaluated as of their last event.
+
+    Otherwise, an evaluation would let time pass for a member whose next event lies in the past.
+    """
+    evaluated = {
         arrival.member_id: arrival.bucket
         for arrival in arrivals
-        if arrival.source == LOOK_SOURCE and needs_history(arrival.kind)
+        if arrival.source == FILL_SOURCE and needs_history(arrival.kind)
     }
-    rows = await connection.fetch(_SQL.being_imported, list(looks.values()), list(looks)) if looks else []
-    held = {row["member_id"] for row in rows}
+    keys = list(evaluated.values()), list(evaluated)
+    rows = await connection.fetch(_SQL.being_imported, *keys) if evaluated else []
+    being_imported = {row["member_id"] for row in rows}
 
     def in_time(arrival: Arrival) -> Arrival:
-        present = members[arrival.member_id].latest_at
-        if arrival.source != LOOK_SOURCE or arrival.member_id not in held or present is None:
+        latest_at = members[arrival.member_id].latest_at
+        if arrival.source != FILL_SOURCE or arrival.member_id not in being_imported or latest_at is None:
             return arrival
-        return msgspec.structs.replace(arrival, occurred_at=min(arrival.occurred_at, present))
+        return msgspec.structs.replace(arrival, occurred_at=min(arrival.occurred_at, latest_at))
 
     return [in_time(arrival) for arrival in arrivals]
 
@@ -96,10 +100,10 @@ async def _with_past_events(
 async def past_events(
     connection: Connection, keys: Mapping[UUID, int], triggers: Sequence[str]
 ) -> dict[UUID, list[Event]]:
-    """The events of these kinds that members (with their buckets) have in the log, in their order."""
-    found: dict[UUID, list[Event]] = {}
+    """Return the processed events with these triggers in the log of members (with their buckets), in order."""
+    events: dict[UUID, list[Event]] = {}
     if triggers:
         rows = await connection.fetch(_SQL.events_of_members, list(keys.values()), list(keys), triggers)
         for row in rows:
-            found.setdefault(row["member_id"], []).append(logged(dict(row)).event())
-    return found
+            events.setdefault(row["member_id"], []).append(logged(dict(row)).event())
+    return events

@@ -1,6 +1,6 @@
-"""What members have earned of a metric so far, and where that places them on a mechanic's document, new or changed.
+"""Place members on a new or changed document of a mechanic, by what they have earned of its metric so far.
 
-The ledger says what was earned, by the same rule as everywhere (see `core/ledger/earned`), as far back as it reaches.
+Earnings are read from the ledger, as far back as it reaches, by the same rule as everywhere (see `core/ledger/earned`).
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,58 +24,58 @@ from .arrival import Arrival, Payload
 _SQL = queries_beside(__file__)
 
 
-class _Wanted(msgspec.Struct, frozen=True):
-    """A member to be placed, by the number of the arrival that says so."""
+class _Placement(msgspec.Struct, frozen=True):
+    """A member to place: the index of the arrival, and the document."""
 
-    number: int
+    index: int
     mechanic: Mechanic
     compiled: Any
 
 
-def _wanted_by(program: Program, number: int, arrival: Arrival) -> _Wanted | None:
+def _placement_of(program: Program, index: int, arrival: Arrival) -> _Placement | None:
     mechanic = MECHANICS.get(arrival.kind)
     data = {} if mechanic is None else arrival.event().data
     if mechanic is None or not data.get("fill"):
         return None
     compiled = program.compiled(mechanic.kind, str(data.get(mechanic.document.id_field)))
-    return None if compiled is None else _Wanted(number, mechanic, compiled)
+    return None if compiled is None else _Placement(index, mechanic, compiled)
 
 
 async def placed_by_ledger(
     connection: Connection, program: Program, arrivals: Sequence[Arrival], members: Mapping[UUID, Member]
 ) -> list[Arrival]:
-    """Return the arrivals, those that place a member on a document with the place. Their buckets are locked."""
-    by_metric: dict[str, list[_Wanted]] = {}
-    found = list(arrivals)
-    for number, arrival in enumerate(arrivals):
-        wanted = _wanted_by(program, number, arrival)
-        metric_id = None if wanted is None else wanted.mechanic.metric_of(wanted.compiled)
-        if wanted is not None and metric_id is not None:
-            by_metric.setdefault(metric_id, []).append(wanted)
-    for metric_id, those in by_metric.items():
-        ids = {found[wanted.number].member_id: found[wanted.number].bucket for wanted in those}
+    """Return the arrivals. Those that place a member on a document get the member's state. Buckets must be locked."""
+    by_metric: dict[str, list[_Placement]] = {}
+    results = list(arrivals)
+    for index, arrival in enumerate(arrivals):
+        placement = _placement_of(program, index, arrival)
+        metric_id = None if placement is None else placement.mechanic.metric_of(placement.compiled)
+        if placement is not None and metric_id is not None:
+            by_metric.setdefault(metric_id, []).append(placement)
+    for metric_id, placements in by_metric.items():
+        ids = {results[placement.index].member_id: results[placement.index].bucket for placement in placements}
         earned = await earned_by_members(connection, program, metric_id, ids)
-        for wanted in those:
-            arrival = found[wanted.number]
+        for placement in placements:
+            arrival = results[placement.index]
             member = members[arrival.member_id]
             now = max(arrival.occurred_at, member.latest_at or arrival.occurred_at)
             counting = by_day(
                 [item for item in earned.get(arrival.member_id, []) if item[0] <= now], program.settings.time_zone
             )
-            state = wanted.mechanic.placed(program, member, wanted.compiled, counting, now)
+            state = placement.mechanic.placed(program, member, placement.compiled, counting, now)
             event = arrival.event()
             data = {**event.data, "state": msgspec.to_builtins(state), "sequence": member.sequence}
             payload = msgspec.json.encode(Payload(data, event.metadata)).decode()
-            found[wanted.number] = msgspec.structs.replace(arrival, payload=payload)
-    return found
+            results[placement.index] = msgspec.structs.replace(arrival, payload=payload)
+    return results
 
 
 async def earned_by_members(
     connection: Connection, program: Program, metric_id: str, ids: Mapping[UUID, int]
 ) -> dict[UUID, list[Earned]]:
-    """Return what members (ids with their buckets) have earned of a metric, by when it counts; it may be pending yet.
+    """Return the amounts that members (ids with their buckets) have earned of a metric, with the times when they count.
 
-    With them goes what those have earned who have been merged into them.
+    That time is in the future for pending amounts. Includes the earnings of members who were merged into them.
     """
     rows = await connection.fetch(_SQL.with_former, list(ids.values()), list(ids))
     owner = {row["former_id"]: row["member_id"] for row in rows}
@@ -88,13 +88,13 @@ async def earned_by_members(
     metric = program.metrics.get(metric_id)
     zone = program.settings.time_zone
     return {
-        member_id: earned_in(value, lambda booked: counted_at(booked, metric, zone))
-        for member_id, value in by_owner.items()
+        member_id: earned_in(changes, lambda booked: counted_at(booked, metric, zone))
+        for member_id, changes in by_owner.items()
     }
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A transaction: a credit, or a reversal of another."""
+    """A transaction that is a credit, or reverses another transaction."""
 
     transaction_id: UUID
     reverses: UUID | None
@@ -102,10 +102,10 @@ class Change(msgspec.Struct, frozen=True):
 
 
 def earned_in(changes: Iterable[Change], counts_at: Callable[[Booked], datetime]) -> list[Earned]:
-    """Return the credits among transactions that were earned, less what was taken back of them, by when they count."""
+    """Return the earned credits among transactions, reduced by their reversals, in the order in which they count."""
     counting: dict[UUID, datetime] = {}
     earned: dict[UUID, int] = {}
-    origins: dict[UUID, UUID] = {}  # what a reversal goes back to, through reversals of reversals
+    origins: dict[UUID, UUID] = {}  # the original transaction of each reversal, through reversals of reversals
     for change in changes:
         if change.reverses is not None:
             origin = origins.get(change.reverses, change.reverses)
@@ -119,9 +119,9 @@ def earned_in(changes: Iterable[Change], counts_at: Callable[[Booked], datetime]
 
 
 def by_day(earned: Iterable[Earned], zone: str) -> list[Earned]:
-    """Return what was earned, a local day together at its last instant: windows begin and end with days."""
-    found: dict[Any, Earned] = {}
+    """Return the amounts summed up by local day, each at the day's last time, as windows begin and end with days."""
+    by_day_: dict[Any, Earned] = {}
     for at, amount in earned:
         day = local_day(at, zone)
-        found[day] = (at, found[day][1] + amount if day in found else amount)
-    return list(found.values())
+        by_day_[day] = (at, by_day_[day][1] + amount if day in by_day_ else amount)
+    return list(by_day_.values())

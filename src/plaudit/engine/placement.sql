@@ -1,5 +1,5 @@
 -- name: with_former
--- Members, and all who have been merged into them: whose transactions are theirs too.
+-- These members and all who have been merged into them, whose transactions count for them too.
 WITH RECURSIVE former AS (
     SELECT bucket, member_id, member_id AS former_id, org_id, user_id
     FROM unnest($1::smallint[], $2::uuid[]) AS wanted (bucket, member_id) JOIN members USING (bucket, member_id)
@@ -9,7 +9,7 @@ WITH RECURSIVE former AS (
 SELECT bucket, member_id, former_id FROM former;
 
 -- name: credits_and_reversals
--- What members were credited of a metric, and what was reversed, with what the rule of what is earned looks at.
+-- Members' credits and reversals of a metric, with the columns that decide what counts as earned.
 SELECT t.member_id, transaction_id, reverses, amount, cause_kind, coalesce(kind, '') AS kind, t.occurred_at,
     payload -> 'data' ->> 'expiresAt' IS NOT NULL AS own_expiry
 FROM unnest($1::smallint[], $2::uuid[]) AS wanted (bucket, member_id) JOIN transactions AS t USING (bucket, member_id)

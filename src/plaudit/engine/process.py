@@ -28,12 +28,12 @@ from .claims import BatchClaims, ClaimRequest
 from .commit import commit
 from .load import Batch, load
 from .processed import ProcessedEvent
+from .recording import RECORDING
 from .rows import BatchRows
-from .watching import WATCHED
 
 log = structlog.get_logger(__name__)
 
-YIELD_EVERY_EVENTS = 50  # events decided before the process's other tasks may run: one or two milliseconds
+YIELD_EVERY_EVENTS = 50  # then the process's other tasks run: after one or two milliseconds
 
 DecideLock = AbstractAsyncContextManager[object]
 NO_LOCK: DecideLock = nullcontext()
@@ -53,24 +53,24 @@ async def process(
 
     Return one `ProcessedEvent` per arrival and per timer that was due before it. Arrivals that another worker took are
     left out. Pass `with_decisions=False` to save memory. An event that makes the core raise is set aside as failed and
-    does not affect the others. Raise the database's errors: then nothing was written.
+    does not affect the others. Raise the database's errors; in that case nothing was written.
 
-    With `skip_duplicate_check`, the log is not queried for duplicates, as the inbox has done that. A duplicate that is
-    in the log nevertheless raises (see `is_duplicate`). `decide_lock` is held while deciding, by the lanes of a process
-    (docs/decisions/0022).
+    With `skip_duplicate_check`, the log is not queried for duplicates, as the inbox has already done that. If the log has
+    a duplicate after all, the commit raises (see `is_duplicate`). `decide_lock` is held while deciding, so that a
+    process's lanes decide one batch at a time (docs/decisions/0022).
     """
     started = tracing.now()
     async with atomic(connection):
-        batch = await load(connection, programmes, arrivals, unseen=skip_duplicate_check)
+        batch = await load(connection, programmes, arrivals, skip_duplicate_check=skip_duplicate_check)
         rows = BatchRows(batch, decided_at)
         with telemetry.decide_seconds.time():
             claims = BatchClaims(connection, decided_at)
             processed = await decide_all(batch, programmes, claims, rows, decide_lock, with_decisions=with_decisions)
         with telemetry.commit_seconds.time():
             await commit(connection, batch, rows, decided_at)
-    watched = WATCHED.get()
-    if watched is not None:
-        watched.decided += processed
+    recording = RECORDING.get()
+    if recording is not None:
+        recording.decided += processed
     if tracing.ENABLED:
         for processed_event in processed:
             _trace(processed_event, started)
@@ -78,7 +78,7 @@ async def process(
 
 
 def is_duplicate(problem: Exception) -> bool:
-    """Return whether an error means that the log has the event already."""
+    """Return whether an error means that the event is already in the log."""
     return isinstance(problem, asyncpg.UniqueViolationError) and problem.table_name == "event_ids"
 
 
@@ -104,46 +104,49 @@ async def decide_all(
 ) -> list[ProcessedEvent]:
     """Decide each event in order, and add its results to `rows` as soon as they are final.
 
-    Results are final immediately, up to the first event that claims something: from there on, all wait for the claims.
+    Results are final immediately, up to the first event that claims a scarce resource. All events from there on wait
+    until the claims are settled.
     """
-    fresh = batch.arrivals
-    members = dict(batch.members)  # after their last event so far
-    last = {arrival.member_id: place for place, arrival in enumerate(fresh)}  # of each member's events
-    done: list[ProcessedEvent] = []
+    arrivals = batch.arrivals
+    members = dict(batch.members)  # each after the member's last event so far
+    last = {arrival.member_id: index for index, arrival in enumerate(arrivals)}  # the index of each member's last event
+    results: list[ProcessedEvent] = []
 
-    def take(place: int, found: Sequence[ProcessedEvent]) -> None:
-        for processed_event in found:
+    def add_results(index: int, processed: Sequence[ProcessedEvent]) -> None:
+        for processed_event in processed:
             rows.add(processed_event)
-            done.append(
+            results.append(
                 processed_event
                 if with_decisions
                 else ProcessedEvent(arrival=processed_event.arrival, state=processed_event.state)
             )
-        arrival = fresh[place]
+        arrival = arrivals[index]
         member_id = arrival.member_id
-        member = _member_after(found, members[member_id])
-        if last[member_id] == place:
+        member = _member_after(processed, members[member_id])
+        if last[member_id] == index:
             rows.add_member(batch.members[member_id], arrival, member)
         else:
             members[member_id] = member
 
-    open_from = len(fresh)
+    first_claiming = len(arrivals)
     async with decide_lock:
-        for place, arrival in enumerate(fresh):
-            if place % YIELD_EVERY_EVENTS == YIELD_EVERY_EVENTS - 1:
-                in_hand.clear()  # the loop's other tasks run now
+        for index, arrival in enumerate(arrivals):
+            if index % YIELD_EVERY_EVENTS == YIELD_EVERY_EVENTS - 1:
+                in_hand.clear()  # other tasks run now
                 await asyncio.sleep(0)
-            found = _decide_one(programmes[arrival.org_id], members[arrival.member_id], arrival, NOTHING_REFUSED)
-            if _has_claims(found):
-                open_from = place
+            processed = _decide_arrival(
+                programmes[arrival.org_id], members[arrival.member_id], arrival, NOTHING_REFUSED
+            )
+            if _has_claims(processed):
+                first_claiming = index
                 break
-            take(place, found)
+            add_results(index, processed)
         in_hand.clear()
-    if open_from < len(fresh):
-        settled = await _settle_claims(fresh[open_from:], members, programmes, claims, decide_lock)
-        for place, processed_events in enumerate(settled, open_from):
-            take(place, processed_events)
-    return done
+    if first_claiming < len(arrivals):
+        settled = await _settle_claims(arrivals[first_claiming:], members, programmes, claims, decide_lock)
+        for index, processed in enumerate(settled, first_claiming):
+            add_results(index, processed)
+    return results
 
 
 async def _settle_claims(
@@ -153,46 +156,46 @@ async def _settle_claims(
     claims: BatchClaims,
     decide_lock: DecideLock,
 ) -> list[list[ProcessedEvent]]:
-    """Decide events, and decide again for members whose claims fail. Return the decisions in the order of arrival.
+    """Decide events, and decide again for members whose claims fail. Return the results in the order of arrival.
 
     Each round settles at least one open claim, so the rounds end. An event's due timers come before it.
     """
-    places: dict[UUID, list[int]] = {}  # of each member's events
-    for place, arrival in enumerate(arrivals):
-        places.setdefault(arrival.member_id, []).append(place)
+    indices: dict[UUID, list[int]] = {}  # of each member's events
+    for index, arrival in enumerate(arrivals):
+        indices.setdefault(arrival.member_id, []).append(index)
     decided: list[list[ProcessedEvent]] = [[] for _ in arrivals]
     refused: frozenset[UUID] = NOTHING_REFUSED
-    undecided: Iterable[UUID] = places
+    undecided: Iterable[UUID] = indices
     while undecided:
-        async with decide_lock:  # not held while claims are locked, which another batch may hold
+        async with decide_lock:  # released while waiting for claims, as another batch may have locked them
             for number, member_id in enumerate(undecided):
                 if number % YIELD_EVERY_EVENTS == YIELD_EVERY_EVENTS - 1:
                     in_hand.clear()
                     await asyncio.sleep(0)
                 member = members[member_id]
-                for place in places[member_id]:
-                    arrival = arrivals[place]
-                    decided[place] = _decide_one(programmes[arrival.org_id], member, arrival, refused)
-                    member = _member_after(decided[place], member)
+                for index in indices[member_id]:
+                    arrival = arrivals[index]
+                    decided[index] = _decide_arrival(programmes[arrival.org_id], member, arrival, refused)
+                    member = _member_after(decided[index], member)
             in_hand.clear()
-        wanted = list(_claim_requests(chain.from_iterable(decided)))
-        refused_now = await claims.lock_and_refuse(wanted)
-        undecided = {
-            claim_request.member_id for claim_request in wanted if claim_request.claim.claim_id in refused_now - refused
-        }
+        requests = list(_claim_requests(chain.from_iterable(decided)))
+        refused_now = await claims.lock_and_refuse(requests)
+        undecided = {request.member_id for request in requests if request.claim.claim_id in refused_now - refused}
         refused = refused_now
     await claims.take(_claim_requests(chain.from_iterable(decided)))
-    return [[_with_codes(processed_event, claims) for processed_event in item] for item in decided]
+    return [[_with_codes(processed_event, claims) for processed_event in processed] for processed in decided]
 
 
-def _decide_one(program: Program, member: Member, arrival: Arrival, refused: frozenset[UUID]) -> list[ProcessedEvent]:
-    """Decide an arrival, after the timers due before it. If the process dies of it, its successor knows."""
+def _decide_arrival(
+    program: Program, member: Member, arrival: Arrival, refused: frozenset[UUID]
+) -> list[ProcessedEvent]:
+    """Decide an arrival, after the timers due before it. Record it first, in case it stops the process."""
     if arrival.inbox_id is None:
         in_hand.arrival(arrival.event_id, arrival)
     else:
         in_hand.event(arrival.event_id)
     try:
-        found = [
+        processed = [
             ProcessedEvent(
                 arrival=arrival if event.kind != TIMER else timer_arrival(arrival, event),
                 state="processed" if decision.refusal is None else "rejected",
@@ -205,12 +208,12 @@ def _decide_one(program: Program, member: Member, arrival: Arrival, refused: fro
     except BaseException as problem:
         if must_pass(problem):
             raise
-        # The timers before it are not at fault: they are decided again before the next event.
+        # The timers before it are decided again, before the next event.
         return [ProcessedEvent(arrival=arrival, state="failed", error=traceback.format_exc(limit=-20))]
-    for processed_event in found:
+    for processed_event in processed:
         if processed_event.decision is not None and processed_event.decision.faults:
             _report(arrival, processed_event.decision)
-    return found
+    return processed
 
 
 def _report(arrival: Arrival, decision: Decision) -> None:
@@ -231,15 +234,15 @@ def _decisions(
     return decide(program, member, arrival.event(), refused)
 
 
-def _member_after(found: Sequence[ProcessedEvent], member: Member) -> Member:
-    if not found or found[-1].decision is None:
+def _member_after(processed: Sequence[ProcessedEvent], member: Member) -> Member:
+    if not processed or processed[-1].decision is None:
         return member
-    return found[-1].decision.member
+    return processed[-1].decision.member
 
 
-def _has_claims(found: Sequence[ProcessedEvent]) -> bool:
-    """Return whether something is claimed that may yet be refused."""
-    for processed_event in found:  # noqa: SIM110  (a loop: `any` would take longer than all there is to do, for each event)
+def _has_claims(processed: Sequence[ProcessedEvent]) -> bool:
+    """Return whether any event makes claims, which can be refused."""
+    for processed_event in processed:
         if processed_event.decision is not None and processed_event.decision.claims:
             return True
     return False
@@ -254,7 +257,7 @@ def _claim_requests(processed: Iterable[ProcessedEvent]) -> Iterable[ClaimReques
 
 
 def _with_codes(processed_event: ProcessedEvent, claims: BatchClaims) -> ProcessedEvent:
-    """Return a decision's coupons with the codes they got."""
+    """Return an event with the codes of its coupons."""
     if processed_event.decision is None or not processed_event.decision.coupons:
         return processed_event
     codes = {

@@ -1,4 +1,4 @@
-"""The outcome that the log stores of a decision: enough to explain it, and to replay it with the same result."""
+"""The outcome of a decision as the log stores it: enough to explain it, and to replay it with the same result."""
 
 from collections.abc import Iterator
 from uuid import UUID
@@ -13,9 +13,9 @@ from .arrival import Arrival
 
 
 class Outcome(Struct, frozen=True, omit_defaults=True, gc=False):
-    """`refused` are the claims that failed: a replay gets them instead of claiming again.
+    """A decision's outcome in the log. `refused` are the claims that failed: a replay uses them instead of claiming.
 
-    `items` and `rungs` are what the member's history shows next to transactions.
+    The member's history shows `items` and `rungs` next to transactions.
     """
 
     trace: list[Trace] = []
@@ -31,14 +31,14 @@ class ProcessedEvent(Struct, frozen=True, kw_only=True, gc=False):
     arrival: Arrival
     state: str  # processed, rejected, duplicate or failed
     decision: Decision | None = None
-    program: Program | None = None  # that judged it
+    program: Program | None = None  # that decided it
     refused: frozenset[UUID] = frozenset()
     codes: dict[UUID, str] = {}
     error: str | None = None
 
 
 def outcome_of(decision: Decision, refused: frozenset[UUID]) -> Outcome:
-    """Return the outcome that the log stores of a decision made with these claims refused."""
+    """Return the outcome of a decision that was made with these claims refused."""
     refused_here: list[UUID] = []
     if refused:
         refused_here = [claim.claim_id for claim in decision.claims if claim.claim_id in refused]
@@ -49,7 +49,7 @@ _DECODER = msgspec.json.Decoder(Outcome)
 
 
 def outcome_from(text: str) -> Outcome:
-    """Return an outcome from the log, with today's codes if an earlier version wrote it."""
+    """Return an outcome from the log. Codes of earlier versions are replaced by current ones."""
     outcome = _DECODER.decode(text)
     if not any(code in CODES_OF_TODAY for code in _codes(outcome)):
         return outcome

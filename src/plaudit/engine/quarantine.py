@@ -12,7 +12,7 @@ from .arrival import Arrival
 
 
 def why_set_aside(arrival: Arrival, stopped: Suspect) -> str:
-    """Return why an event is set aside: because of itself, or undecided because of others of its organisation."""
+    """Return why an event is set aside: because of itself, of its member's timers, or of its organisation's events."""
     if stopped.suspect_id == arrival.event_id:
         return f"It was quarantined: while it was being decided, {stopped.reason}"
     if stopped.kind == "tick" and stopped.member_id == arrival.member_id:
@@ -25,12 +25,12 @@ def why_set_aside(arrival: Arrival, stopped: Suspect) -> str:
 
 
 def what_stops(arrival: Arrival) -> Suspect | None:
-    """Return the reason for which an event is set aside, or None."""
+    """Return the suspect because of which an event is set aside, or None."""
     return known.stopped(arrival.event_id) or known.orgs.get(arrival.org_id) or known.members.get(arrival.member_id)
 
 
 class TrialPart(Struct, frozen=True):
-    """Arrivals that may be processed together. A suspect is alone. With `stopped`, it is not tried again."""
+    """Arrivals to process together. A suspect is alone. If `stopped` is set, it is not tried again."""
 
     arrivals: Sequence[Arrival]
     suspected: bool = False
@@ -38,7 +38,7 @@ class TrialPart(Struct, frozen=True):
 
 
 def apart(arrivals: Sequence[Arrival]) -> Iterator[TrialPart]:
-    """Yield the arrivals that may be processed together, in the order of arrival: each suspect alone."""
+    """Split arrivals, in order, into parts to process together. Each suspect is alone."""
     if not known.all:  # nearly always
         if arrivals:
             yield TrialPart(arrivals)

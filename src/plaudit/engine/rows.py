@@ -1,7 +1,7 @@
 """Convert decisions to rows of the log, the ledger, the members' state and the outbox.
 
-Each decision becomes rows as soon as it is made, while its data is still in the processor's cache, and can be freed
-then (docs/decisions/0022). A part of a member has changed if it is no longer the same object.
+Each decision becomes rows immediately, while its data is still in the processor's cache, and can then be freed
+(docs/decisions/0022). A part of a member has changed if it is no longer the same object.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ _NAMES = (
 
 
 class BatchRows:
-    """The rows of a batch: `of` has them by table, `positions` has the end of each bucket's log."""
+    """The rows of a batch. `of` has them by table; `positions` has the last position of each bucket's log."""
 
     def __init__(self, batch: Batch, at: datetime) -> None:
         self._at = at
@@ -50,7 +50,7 @@ class BatchRows:
         self.changed: list[UUID] = []  # members in buckets with an open live stream
 
     def add(self, processed_event: ProcessedEvent) -> None:
-        """Add an event's rows of the log and the ledger. Events must come in order."""
+        """Add an event's rows for the log and the ledger. Events must be added in order."""
         arrival, decision, program = processed_event.arrival, processed_event.decision, processed_event.program
         if processed_event.state == "failed":
             self.failed.append(processed_event)
@@ -95,31 +95,31 @@ class BatchRows:
 
     def _withdraw(self, arrival: Arrival, withdrawn: Withdrawn) -> None:
         of, key = self.of, (arrival.bucket, arrival.member_id)
-        of["withdraw_coupons"] += [(*key, coupon, arrival.occurred_at) for coupon in withdrawn.coupons]
+        of["withdraw_coupons"] += [(*key, coupon_id, arrival.occurred_at) for coupon_id in withdrawn.coupons]
         of["withdraw_notifications"] += [(*key, notification) for notification in withdrawn.notifications]
         of["give_back"] += [(arrival.org_id, kind.value, name, number) for kind, name, number in withdrawn.returned]
 
-    def add_member(self, was: Member, arrival: Arrival, member: Member) -> None:
-        """Add a member's rows where the last decision differs from what `was` loaded."""
-        if member is was or member.enrolled_at is None:
+    def add_member(self, loaded: Member, arrival: Arrival, member: Member) -> None:
+        """Add the rows of a member that differ from those that were `loaded`."""
+        if member is loaded or member.enrolled_at is None:
             return
         of = self.of
         key = (arrival.bucket, member.member_id)
-        if was.enrolled_at is None:
+        if loaded.enrolled_at is None:
             named = (arrival.org_id, arrival.user_id, json_text(member.attributes), member.enrolled_at)
             of["members"].append((*key, *named, member.latest_at, member.active_at, member.sequence, member.due_at))
         else:
             of["members_now"].append((*key, member.latest_at, member.active_at, member.sequence, member.due_at))
-            if member.merged_into != was.merged_into:
+            if member.merged_into != loaded.merged_into:
                 of["close_members"].append((*key, arrival.org_id, member.merged_into))
-            if member.attributes is not was.attributes:
+            if member.attributes is not loaded.attributes:
                 of["update_attributes"].append((*key, json_text(member.attributes)))
         for metric, balance in member.balances.items():
-            if balance is not was.balances.get(metric):
-                name = "balances_now" if metric in was.balances else "balances"
+            if balance is not loaded.balances.get(metric):
+                name = "balances_now" if metric in loaded.balances else "balances"
                 book = None if balance.book is None else json_text(balance.book)
                 of[name].append((*key, metric, balance.amount, balance.earned, book))
-        before = states_by_kind(was)
+        before = states_by_kind(loaded)
         for kind, states in states_by_kind(member).items():
             if not states:
                 continue
@@ -127,19 +127,19 @@ class BatchRows:
             for name, state in states.items():
                 if state is not old.get(name):
                     of["progress_now" if name in old else "progress"].append((*key, kind, name, json_text(state)))
-        self._add_rest(was, arrival, member)
+        self._add_rest(loaded, arrival, member)
 
-    def _add_rest(self, was: Member, arrival: Arrival, member: Member) -> None:
-        """Add the rows that few members have or change."""
+    def _add_rest(self, loaded: Member, arrival: Arrival, member: Member) -> None:
+        """Add the rows of tables that few members change."""
         of = self.of
         key = (arrival.bucket, member.member_id)
         for product_id, held in member.holdings.items():
-            if held is not was.holdings.get(product_id):
+            if held is not loaded.holdings.get(product_id):
                 of["upsert_holdings"].append((*key, product_id, held.quantity, held.first_at, held.last_at))
-        if was.holdings:
-            of["delete_holdings"] += [(*key, holding) for holding in was.holdings if holding not in member.holdings]
+        if loaded.holdings:
+            of["delete_holdings"] += [(*key, holding) for holding in loaded.holdings if holding not in member.holdings]
         for listing in STATE_LISTS.values():
-            before = was.states.get(listing.kind, _NO_STATES)
+            before = loaded.states.get(listing.kind, _NO_STATES)
             for document_id, state in member.states.get(listing.kind, _NO_STATES).items():
                 state_before = before.get(document_id)
                 if state is state_before:
@@ -151,14 +151,14 @@ class BatchRows:
                 elif state_before is not None and listing.is_in(state_before):
                     of[f"delete_{listing.name}"].append((*key, document_id))
         for table in STATE_TABLES.values():
-            old, now = was.states.get(table.kind, _NO_STATES), member.states.get(table.kind, _NO_STATES)
+            old, now = loaded.states.get(table.kind, _NO_STATES), member.states.get(table.kind, _NO_STATES)
             if old or now:
                 self._add_own_table(table, old, now, arrival)
 
     def _add_own_table(
         self, table: StateTable, old: Mapping[str, Any], now: Mapping[str, Any], arrival: Arrival
     ) -> None:
-        """Add the rows of states that are kept in a table of their own."""
+        """Add the rows of states that have their own table."""
         key = (arrival.bucket, arrival.member_id)
         rows, removed = self.of[f"upsert_{table.name}"], self.of[f"delete_{table.name}"]
         for document_id, state in now.items():

@@ -1,8 +1,8 @@
-"""What the commit writes: each table's columns, in the order of its rows, how they are written, and read again.
+"""The tables that the commit writes: their columns in order, and the statements that write and read them.
 
-`rows` builds the rows, `commit` writes them. Append-only rows, and those that are new, are copied in. A changed row is
-updated if it was loaded: that costs the database half as much as an upsert. All updates are one statement, since a batch
-of a few events spends more on round trips than on anything else.
+`rows` builds the rows, and `commit` writes them. Append-only and new rows are copied in. Changed rows that were loaded
+are updated, which costs the database half as much as an upsert. All updates are one statement, since small batches spend
+most of their time on round trips.
 """
 
 from collections.abc import Iterator, Sequence
@@ -82,21 +82,21 @@ FAILED_EVENTS = Table.of(
     error=TEXT, failed_at=TIME,
 )  # fmt: skip
 
-# The rows of members, by their numbers, with the columns that follow the bucket and the id.
+# Queries for members' rows: the member's number, then the columns after the bucket and the id.
 SELECT_BALANCES, SELECT_PROGRESS, SELECT_HOLDINGS = (
     statements.select_of_members(table.name, table.names[2:]) for table in (BALANCES, PROGRESS, HOLDINGS)
 )
 
-# All that is append-only, and what members have for the first time.
+# Tables whose new rows are copied in: append-only ones, and the first rows of members.
 COPIED = (EVENT_IDS, EVENTS, TRANSACTIONS, COUPONS, NOTIFICATIONS, MEMBERS, BALANCES, PROGRESS, OUTBOX)
 
-# What nearly every batch changes where it was loaded. Rows of these are named `<table>_now`.
+# Tables whose loaded rows nearly every batch updates. `BatchRows.of` has these rows as `<table>_now`.
 UPDATED = (MEMBERS.only("latest_at", "active_at", "sequence", "due_at"), BALANCES, PROGRESS, POSITIONS)
 UPDATE_ALL = statements.update_all(UPDATED)
 
 
 class Write(Struct, frozen=True):
-    """A statement that few batches need, and the columns of the rows that it takes."""
+    """A statement that few batches need, and the columns of its rows."""
 
     name: str
     table: Table
@@ -104,7 +104,7 @@ class Write(Struct, frozen=True):
 
 
 def _query(name: str, **types: ColumnType) -> Write:
-    """Return a query of `tables.sql`, which takes rows of these columns."""
+    """Return a query of `tables.sql` that takes rows with these columns."""
     return Write(name, Table.of(name, **types), _SQL.by_name[name])
 
 
@@ -118,7 +118,7 @@ def _delete(table: Table) -> Write:
 
 ATTRIBUTES = MEMBERS.only("attributes")
 
-# In this order: a member is closed before what they have as another one is written.
+# In this order: a merged member is closed before the rows of the remaining one are written.
 WRITES = (
     _query("close_members", bucket=SMALLINT, member_id=UUID, org_id=UUID, merged_into=TEXT),
     Write("update_attributes", ATTRIBUTES, statements.update(ATTRIBUTES)),
@@ -138,7 +138,7 @@ INSERT_IDENTITIES = Write("insert_identities", IDENTITIES, statements.insert(IDE
 
 
 def state_writes() -> Iterator[Write]:
-    """Yield what is written of the tables and lists that mechanics have of their own."""
+    """Yield the statements for mechanics' own tables and lists."""
     for table in (*STATE_TABLES.values(), *STATE_LISTS.values()):
         yield from _writes_of(table)
 
@@ -154,7 +154,7 @@ _TYPES: dict[Any, ColumnType] = {int: BIGINT, str: TEXT, datetime: TIME, datetim
 
 @cache
 def table_of_states(table: StateTable | StateList) -> Table:
-    """Return a table of a mechanic's own, with the types that its rows' fields have."""
+    """Return a mechanic's own table. The types of its columns follow from the fields of its rows."""
     types = {"bucket": SMALLINT, "member_id": UUID, "org_id": UUID, "user_id": TEXT, "position": BIGINT, "since": TIME}
     types[table.document_column] = TEXT
     if isinstance(table, StateTable):
@@ -168,5 +168,5 @@ def table_of_states(table: StateTable | StateList) -> Table:
 
 @cache
 def query_of_states(table: StateTable) -> str:
-    """Return the query for the rows of members in a table of a mechanic's own: the document's id, then the part."""
+    """Return the query for members' rows in a mechanic's own table: the document's id, then the values."""
     return statements.select_of_members(table.name, (table.document_column, *table.value_columns))

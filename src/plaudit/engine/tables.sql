@@ -1,12 +1,12 @@
 -- name: close_members
--- Members who were merged into others and have nothing left, or whose merge was reversed. Boards in memory, which follow
--- the changes, are notified to remove them.
+-- Close members who were merged into others, or reopen them after the merge was reversed. Notify processes to rebuild
+-- the leaderboards that these members were on.
 WITH changed AS (
     UPDATE members SET merged_into = after.merged_into
     FROM unnest($1::text::smallint[], $2::text::uuid[], $3::text::uuid[], $4::text[]) AS after (bucket, member_id, org_id, merged_into)
     WHERE members.bucket = after.bucket AND members.member_id = after.member_id
     RETURNING members.bucket, members.member_id, members.org_id
-), let_go AS (
+), left_progress AS (
     DELETE FROM progress USING changed WHERE (progress.bucket, progress.member_id) = (changed.bucket, changed.member_id)
 ), left_segments AS (
     DELETE FROM segment_members AS s USING changed WHERE (s.bucket, s.member_id) = (changed.bucket, changed.member_id)
@@ -19,8 +19,8 @@ WITH changed AS (
 SELECT pg_notify('plaudit_erased', org_id::text) FROM (SELECT DISTINCT org_id FROM left_boards) AS once;
 
 -- name: take_over
--- Move what a merged member has, in addition to the state that is decided on: coupons with their codes, notifications,
--- browsers, consents, and identities of each kind that the remaining member lacks.
+-- Move a merged member's rows that are not part of the decided state to the remaining member: coupons with their codes,
+-- notifications, push subscriptions, consents, and identities of kinds that the remaining member lacks.
 WITH merged AS (
     SELECT * FROM unnest($1::text::uuid[], $2::text::smallint[], $3::text::uuid[], $4::text::smallint[], $5::text::uuid[], $6::text[])
         AS m (org_id, from_bucket, from_id, bucket, member_id, user_id)
@@ -50,7 +50,7 @@ FROM merged AS m WHERE (i.bucket, i.member_id) = (from_bucket, from_id) AND NOT 
 );
 
 -- name: withdraw_coupons
--- Coupons that are no longer valid. Their codes have been seen, so nobody gets them again.
+-- Revoke coupons and their codes. The codes are not issued again, as the member has seen them.
 WITH gone AS (
     UPDATE coupons SET revoked_at = gone.at
     FROM unnest($1::text::smallint[], $2::text::uuid[], $3::text::uuid[], $4::timestamptz[]) AS gone (bucket, member_id, coupon_id, at)
@@ -63,12 +63,12 @@ FROM gone WHERE (codes.org_id, codes.pool_id, codes.code) = (gone.org_id, gone.p
     AND codes.coupon_id = gone.coupon_id;
 
 -- name: withdraw_notifications
--- What members are no longer to see.
+-- Delete notifications that are withdrawn.
 DELETE FROM notifications AS n USING unnest($1::text::smallint[], $2::text::uuid[], $3::text::uuid[]) AS gone (bucket, member_id, notification_id)
 WHERE (n.bucket, n.member_id, n.notification_id) = (gone.bucket, gone.member_id, gone.notification_id);
 
 -- name: give_back
--- What others can have again, of limits overall and of stock; locked in the order of all who claim.
+-- Return quantities of overall limits and of stock. Rows are locked in the same order as for claims.
 WITH back AS (
     SELECT org_id, kind, key, sum(number) AS number
     FROM unnest($1::text::uuid[], $2::text[], $3::text[], $4::text::bigint[]) AS back (org_id, kind, key, number) GROUP BY org_id, kind, key

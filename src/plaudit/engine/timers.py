@@ -1,4 +1,4 @@
-"""Due timers of members who have no event: one arrival for each, a tick (see `arrival.timer_tick`)."""
+"""Find members with due timers but no waiting event. Each gets one arrival, a tick (see `arrival.timer_tick`)."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -14,11 +14,11 @@ from plaudit.storage.queries import queries_beside
 _SQL = queries_beside(__file__)
 
 Key = tuple[UUID, date, str, str, str]  # organisation, day, metric, the kind and the id of the cause
-Totals = dict[Key, list[int]]  # credits, debits, how many of each
+Totals = dict[Key, list[int]]  # the sums of credits and debits, and their counts
 
 
 class Booked(Protocol):
-    """A transaction: one of a decision, or one that was posted elsewhere."""
+    """A transaction of a decision, or of an import."""
 
     @property
     def metric(self) -> str:
@@ -59,7 +59,7 @@ def count_in(totals: Totals, program: Program, transactions: Iterable[Booked]) -
 
 
 async def add_totals(connection: Connection, totals: Mapping[Key, list[int]]) -> None:
-    """Add totals to those stored. They are locked in the order of their keys."""
+    """Add totals to the stored ones. Rows are locked in the order of their keys."""
     if totals:
         rows = [(*key, *sums) for key, sums in sorted(totals.items())]
         await connection.execute(_SQL.add_totals, *(list(column) for column in zip(*rows, strict=True)))

@@ -1,5 +1,5 @@
 -- name: add_totals
--- What a batch booked. Each connection writes a stripe of its own (more or less), so that lanes do not wait for each
+-- Add a batch's sums to the daily totals. Connections mostly write different stripes, so that lanes do not wait for each
 -- other.
 INSERT INTO daily_totals AS t (
     org_id, day, metric, cause_kind, cause_id, credits, debits, credit_count, debit_count, stripe

@@ -1,8 +1,8 @@
-"""The worker: it leases buckets, takes the next events out of the inbox and processes them, repeatedly.
+"""The worker: leases buckets, and processes the waiting events and due timers of their members.
 
-A lane is a task with its own connection. One lane does all the work while it keeps up: a few small batches respond
-sooner than many tiny ones. When it falls behind, the lanes share the buckets: one lane decides while the database
-commits another's batch.
+A lane is a task with its own connection. One lane does all the work while it keeps up, since few small batches are
+faster than many tiny ones. When it falls behind, the lanes share the buckets: one lane decides while the database commits
+another's batch.
 """
 
 import asyncio
@@ -35,29 +35,29 @@ from .processed import ProcessedEvent
 from .quarantine import TrialPart, apart, why_set_aside
 
 BATCH_EVENTS_MAX = 1_000
-ADD_LANES_AT_EVENTS = 500  # a lane that finds as many has fallen behind
-DROP_LANES_AT_EVENTS = 100  # a lane that finds no more than these has caught up
+ADD_LANES_AT_EVENTS = 500  # a lane that finds this many events or more has fallen behind
+DROP_LANES_AT_EVENTS = 100  # a lane that finds no more than this has caught up
 LANES = 5
 LEASE_SECONDS = 5.0
-TIMERS_SHARE = 0.1  # the largest share of its time that a lane spends on finding due timers
+TIMERS_SHARE = 0.1  # the largest share of its time that a lane spends on queries for due timers
 POLL_SECONDS = 1.0  # how long a lane waits for a notification before it polls
-CHORE_CONNECTIONS = 6  # of the pool, for the chores
-# Each lane has one, and so have the chores; the leases have one that nobody else needs, and a lane that has to read a
-# programme needs a second one: as long as one of them is free, nobody waits for ever.
+CHORE_CONNECTIONS = 6
+# One connection for each lane, those of the chores, one for the leases, and one more: a lane that loads a programme needs
+# a second connection, and without a spare one lanes could wait for each other for ever.
 POOL_SIZE = LANES + CHORE_CONNECTIONS + 2
 
 log = structlog.get_logger(__name__)
 
-Beside = Callable[[Pool, Programmes], Coroutine[Any, Any, None]]
+RunChores = Callable[[Pool, Programmes], Coroutine[Any, Any, None]]
 
 
-async def nothing_beside(_pool: Pool, _programmes: Programmes) -> None:
-    """Run nothing next to the lanes, until cancelled."""
+async def no_chores(_pool: Pool, _programmes: Programmes) -> None:
+    """Run no chores, until cancelled."""
     await asyncio.Event().wait()
 
 
 class Worker:
-    """A process's worker. `run` works until `stop` is called, and leaves nothing half done."""
+    """A process's worker. `run` works until `stop` is called, and finishes its batches."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Worker:
         *,
         lease_seconds: float = LEASE_SECONDS,
         lanes: int = LANES,
-        beside: Beside = nothing_beside,
+        run_chores: RunChores = no_chores,
     ) -> None:
         self._pool = pool
         self._url = url
@@ -76,23 +76,23 @@ class Worker:
         self._lanes = lanes
         self._worker_id = uuid4()
         self._held: list[int] = []
-        self._due: set[int] = set()  # buckets that may have something in the inbox
+        self._due: set[int] = set()  # buckets that may have events in the inbox
         self._behind = False
-        self._looked = [0.0] * lanes  # how many seconds each last spent on finding due timers
-        self._last = [-1] * lanes  # the bucket that the last full batch of each ended with
+        self._timer_query_seconds = [0.0] * lanes  # how long each lane's last query for due timers took
+        self._last = [-1] * lanes  # the bucket with which each lane's last full batch ended
         self._busy: set[int] = set()  # buckets of the batches in progress
         self._wakes = [asyncio.Event() for _ in range(lanes)]
-        self._decide_lock = asyncio.Lock()  # one batch is decided at a time: two would both finish later
-        self._beside = beside  # the chores
+        self._decide_lock = asyncio.Lock()  # one batch is decided at a time, as two would slow each other down
+        self._run_chores = run_chores
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Work until `stop`. Raise RuntimeError if a part ends by itself: half a worker would keep its leases."""
+        """Work until `stop`. Raise RuntimeError if a task ends by itself, as the rest would keep the leases."""
         others: list[asyncio.Task[Any]] = [
             asyncio.create_task(self._stopping.wait()),
             asyncio.create_task(run_forever("keep_leases", self._keep_leases, every=self._lease_seconds / 5)),
             asyncio.create_task(listen(self._url, {"plaudit_inbox": self._on_notify}, self._mark_all_due)),
-            asyncio.create_task(self._beside(self._pool, self._programmes)),
+            asyncio.create_task(self._run_chores(self._pool, self._programmes)),
         ]
         lanes = [asyncio.create_task(self._run_lane(lane)) for lane in range(self._lanes)]
         try:
@@ -115,7 +115,7 @@ class Worker:
         """Renew the leases once. Return the buckets held."""
         async with self._pool.acquire() as connection:
             held = await leases.lease(connection, self._worker_id, self._lease_seconds)
-            await suspects.learn(connection)  # another worker may have died of an event in these
+            await suspects.learn(connection)  # events in these buckets may have stopped another worker
         self._due |= set(held) - set(self._held)
         self._held = held
         return held
@@ -129,55 +129,55 @@ class Worker:
     async def drain(self) -> int:
         """Process all waiting events, with all lanes. Return their number."""
 
-        async def lane_done(lane: int) -> int:
-            done = 0
+        async def drain_lane(lane: int) -> int:
+            count = 0
             while events := await self.run_once(lane):
-                done += events
-            return done
+                count += events
+            return count
 
-        done = 0
+        count = 0
         while self._due.intersection(self._held):
             self._behind = True
-            done += sum(await asyncio.gather(*map(lane_done, range(self._lanes))))
-        return done
+            count += sum(await asyncio.gather(*map(drain_lane, range(self._lanes))))
+        return count
 
     async def run_once(self, lane: int = 0) -> int:
-        """Take one batch out of the inbox and process it. Return the number of events."""
-        mine = _round_robin(self._due.intersection(self._lane_buckets(lane)) - self._busy, self._last[lane])
-        if not mine:
+        """Process one batch from the inbox. Return the number of events."""
+        buckets = _round_robin(self._due.intersection(self._lane_buckets(lane)) - self._busy, self._last[lane])
+        if not buckets:
             return 0
-        # Cleared before the query, not after it: an arrival meanwhile marks its bucket again.
-        self._due.difference_update(mine)
-        self._busy.update(mine)
+        # Cleared before the query, not after it, since an arrival during the query marks its bucket again.
+        self._due.difference_update(buckets)
+        self._busy.update(buckets)
         try:
             async with self._pool.acquire() as connection:
-                arrivals = await inbox.peek(connection, mine, BATCH_EVENTS_MAX)
+                arrivals = await inbox.peek(connection, buckets, BATCH_EVENTS_MAX)
                 if len(arrivals) == BATCH_EVENTS_MAX:
-                    self._due.update(mine)
+                    self._due.update(buckets)
                     self._last[lane] = arrivals[-1].bucket
                 self._adjust_lanes(len(arrivals))
                 for part in apart(arrivals):
-                    await self._process_part(connection, part)
+                    await self._process_trial(connection, part)
         except BaseException:  # also if no connection is available
-            self._due.update(mine)
+            self._due.update(buckets)
             raise
         finally:
-            self._busy.difference_update(mine)
-            self._wake()  # a lane that found them busy tries again
+            self._busy.difference_update(buckets)
+            self._wake()  # another lane may have skipped these buckets
         return len(arrivals)
 
     async def run_timers_once(self, lane: int = 0) -> int:
         """Run the due timers of members without events. Return the number of members."""
-        mine = self._held[lane :: self._lanes]
-        if not mine:
+        buckets = self._held[lane :: self._lanes]
+        if not buckets:
             return 0
         loop = asyncio.get_running_loop()
         async with self._pool.acquire() as connection:
-            begun = loop.time()
-            ticks = await timers.fetch_due(connection, mine, BATCH_EVENTS_MAX)
-            self._looked[lane] = loop.time() - begun
+            started = loop.time()
+            ticks = await timers.fetch_due(connection, buckets, BATCH_EVENTS_MAX)
+            self._timer_query_seconds[lane] = loop.time() - started
             for part in apart([tick for tick in ticks if tick.member_id not in known.members]):
-                await self._process_part(connection, part)
+                await self._process_trial(connection, part)
         return len(ticks)
 
     def _lane_buckets(self, lane: int) -> list[int]:
@@ -187,21 +187,21 @@ class Worker:
         return self._held if lane == 0 else []
 
     def _adjust_lanes(self, events: int) -> None:
-        """Start or rest the other lanes, by the number of `events` that a lane has found."""
+        """Start or stop the other lanes, depending on how many `events` a lane has found."""
         behind = events >= ADD_LANES_AT_EVENTS or (self._behind and events > DROP_LANES_AT_EVENTS)
         if behind != self._behind:
             self._behind = behind
             self._wake()
 
-    async def _process_part(self, connection: Connection, part: TrialPart) -> None:
-        """Process arrivals that may be processed together. Set aside one that stops processes."""
+    async def _process_trial(self, connection: Connection, part: TrialPart) -> None:
+        """Process a part of the arrivals. Set aside an event that stops processes."""
         if part.stopped is not None:
             await self._set_aside(connection, part.arrivals, why_set_aside(part.arrivals[0], part.stopped))
-            if part.stopped.org_id is None:  # its organisation is known now, and may have stopped too many processes
+            if part.stopped.org_id is None:  # now that its organisation is known, the whole organisation may be suspect
                 await suspects.learn(connection)
             return
         with in_hand.batch(arrival.event_id for arrival in part.arrivals):
-            await self._process(connection, part.arrivals)
+            await self._process_batch(connection, part.arrivals)
         if part.suspected:
             await suspects.clear(connection, part.arrivals[0].event_id)
 
@@ -225,27 +225,28 @@ class Worker:
                 )
         return programmes, [arrival for arrival in arrivals if arrival.org_id in programmes]
 
-    async def _process(self, connection: Connection, arrivals: Sequence[Arrival]) -> None:
-        """Process a batch. Halve one that cannot be written until the failing event is alone, and set that aside."""
+    async def _process_batch(self, connection: Connection, arrivals: Sequence[Arrival]) -> None:
+        """Process a batch. If it cannot be written, halve it until the failing event is alone, and set that one aside."""
         programmes, arrivals = await self._programs_of(connection, arrivals)
         if not arrivals:
             return
         at = clock.now()
         try:
-            processed = await self._process_or_raise(connection, programmes, arrivals, at)
+            processed = await self._process_with_retry(connection, programmes, arrivals, at)
         except UNREACHABLE:
             raise
         except Exception as error:
-            # The same event came for two members at the same time, and the other batch was first: load again.
+            # A duplicate: the event was sent for two members, and another batch has committed it. It stays in the inbox
+            # until the next batch finds it in the log.
             if not is_duplicate(error):
                 await self._bisect(connection, arrivals, error)
         else:
             _count(processed, at)
 
-    async def _process_or_raise(
+    async def _process_with_retry(
         self, connection: Connection, programmes: dict[UUID, Program], arrivals: Sequence[Arrival], at: datetime
     ) -> list[ProcessedEvent]:
-        async def attempt(*, unseen: bool) -> list[ProcessedEvent]:
+        async def attempt(*, skip_duplicate_check: bool) -> list[ProcessedEvent]:
             with telemetry.batch_seconds.time():
                 return await with_retries(
                     lambda: process(
@@ -253,25 +254,25 @@ class Worker:
                         programmes,
                         arrivals,
                         at,
-                        skip_duplicate_check=unseen,
+                        skip_duplicate_check=skip_duplicate_check,
                         with_decisions=False,
                         decide_lock=self._decide_lock,
                     )
                 )
 
         try:
-            return await attempt(unseen=True)
+            return await attempt(skip_duplicate_check=True)
         except asyncpg.UniqueViolationError as error:
             if not is_duplicate(error):
                 raise
-            # An event that timed out inline may be in both the inbox and the log.
-            return await attempt(unseen=False)
+            # An event that timed out inline can be in both the inbox and the log.
+            return await attempt(skip_duplicate_check=False)
 
     async def _bisect(self, connection: Connection, arrivals: Sequence[Arrival], problem: Exception) -> None:
         if len(arrivals) > 1:
             middle = len(arrivals) // 2
-            await self._process(connection, arrivals[:middle])
-            await self._process(connection, arrivals[middle:])
+            await self._process_batch(connection, arrivals[:middle])
+            await self._process_batch(connection, arrivals[middle:])
             return
         error = "".join(traceback.format_exception(problem, limit=-20, chain=False))
         await self._set_aside(connection, arrivals, error, problem)
@@ -279,7 +280,7 @@ class Worker:
     async def _set_aside(
         self, connection: Connection, arrivals: Sequence[Arrival], error: str, problem: Exception | None = None
     ) -> None:
-        """Set events aside with their error. Log `problem` instead of its message, which may quote a member's data."""
+        """Set events aside with their error. The log gets `problem` without its message, which can quote personal data."""
         ids = [str(arrival.event_id) for arrival in arrivals]
         log.error("event_failed", event_ids=ids, exc_info=problem, **({} if problem else {"reason": error}))
         at = clock.now()
@@ -298,7 +299,7 @@ class Worker:
         while not self._stopping.is_set():
             if loop.time() >= timers_at:  # also on a lane that is never idle
                 await self._run_timers(lane)
-                timers_at = loop.time() + max(POLL_SECONDS, self._looked[lane] / TIMERS_SHARE)
+                timers_at = loop.time() + max(POLL_SECONDS, self._timer_query_seconds[lane] / TIMERS_SHARE)
             # Cleared before the query: a notification during it must not be lost.
             wake.clear()
             try:
@@ -345,16 +346,13 @@ class Worker:
             wake.set()
 
 
-def _round_robin(found: Iterable[int], last: int) -> list[int]:
-    """Return buckets in round-robin order, starting after the last one served.
-
-    So each is served, however much waits in the others.
-    """
-    return sorted(found, key=lambda bucket: (bucket - last - 1) % BUCKET_COUNT)
+def _round_robin(buckets: Iterable[int], last: int) -> list[int]:
+    """Return buckets in round-robin order, starting after the last one served, so that each gets its turn."""
+    return sorted(buckets, key=lambda bucket: (bucket - last - 1) % BUCKET_COUNT)
 
 
 def _count(processed: Sequence[ProcessedEvent], at: datetime) -> None:
-    """Count by the batch: counting each event would cost as much as a condition."""
+    """Count the events of a batch. Counting each event separately would cost as much as evaluating a condition."""
     for state, number in Counter(processed_event.state for processed_event in processed).items():
         telemetry.events_decided.labels(state).inc(number)
     oldest = min((processed_event.arrival.received_at for processed_event in processed), default=at)

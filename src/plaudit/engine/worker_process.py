@@ -1,4 +1,4 @@
-"""A worker as a process of its own."""
+"""Run a worker as a separate process."""
 
 import asyncio
 import signal
@@ -10,15 +10,15 @@ from plaudit.storage.programmes import Programmes
 from plaudit.tasks import cancel
 
 from .aftermath import recover_from_predecessor
-from .worker import POOL_SIZE, Beside, Worker
+from .worker import POOL_SIZE, RunChores, Worker
 
 
-async def run_worker(url: str, lease_seconds: float, nice: int, beside: Beside) -> None:
-    """Work until SIGTERM or SIGINT, and run `beside` meanwhile."""
+async def run_worker(url: str, lease_seconds: float, nice: int, run_chores: RunChores) -> None:
+    """Work until SIGTERM or SIGINT, and run the chores meanwhile."""
     set_niceness(nice)
     pool = await create_pool(url, size=POOL_SIZE, by_key=True)
     programmes = Programmes(pool, url)
-    worker = Worker(pool, url, programmes, lease_seconds=lease_seconds, beside=beside)
+    worker = Worker(pool, url, programmes, lease_seconds=lease_seconds, run_chores=run_chores)
     loop = asyncio.get_running_loop()
     tune_gc()
     for number in (signal.SIGTERM, signal.SIGINT):
