@@ -34,7 +34,7 @@ def test_an_inbox_that_was_empty_is_not_scanned_for_ever(fresh_database, name):
 def test_a_code_is_found_by_an_index_in_whichever_case_it_is_typed(fresh_database):
     async def planned() -> str:
         connection = await asyncpg.connect(fresh_database)
-        await connection.execute(f"PREPARE looked_up AS {queries_beside(codes.__file__).but_for_case}")
+        await connection.execute(f"PREPARE looked_up AS {queries_beside(codes.__file__).ignoring_case}")
         await connection.execute("SET enable_seqscan = off")
         rows = await connection.fetch(f"EXPLAIN EXECUTE looked_up ('{uuid4()}', 'pool', 'a1')")
         await connection.close()
