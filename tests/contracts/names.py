@@ -5,6 +5,7 @@ import re
 
 # Names that say nothing where they stand: the thing itself has a name.
 SAYING_NOTHING = {"one", "each", "found", "given", "there"}
+NOT_A_NOUN = {"told", "said", "heard", "brought", "onward", "there"}
 NOT_A_VERB = re.compile(r"_?(told|said|heard|shown_\w+|see_to\w*)")
 
 
@@ -17,6 +18,14 @@ def says_nothing(node: ast.AST) -> bool:
             return any(argument.arg in SAYING_NOTHING for argument in arguments.args)
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
             return NOT_A_VERB.fullmatch(name) is not None
+    return False
+
+
+def is_no_noun(node: ast.AST) -> bool:
+    """Return whether a variable or a parameter is called by what was done with it."""
+    match node:
+        case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
+            return name in NOT_A_NOUN
     return False
 
 
