@@ -11,6 +11,7 @@ from jwt.algorithms import ECAlgorithm
 from plaudit.api.identity import jwks
 from plaudit.api.identity.jwks import FETCH_INTERVAL_SECONDS, FRESH_SECONDS, USABLE_SECONDS, JwksCache
 from plaudit.errors import Unavailable
+from tests.support.eventually import eventually_async
 
 
 def keys(*kids) -> bytes:
@@ -89,6 +90,7 @@ def test_a_provider_that_is_silent_holds_up_nobody(monkeypatch):
     async def scenario():
         async with Provider(None) as provider:
             await asyncio.gather(*(provider.unavailable("junk") for _ in range(50)))
+            await eventually_async(lambda: provider.asked, 1)
             provider.now += 1  # whoever comes later does not even wait for the moment that the first ones do
             await provider.unavailable("ann's")
             assert provider.fetching() is not None
@@ -98,11 +100,10 @@ def test_a_provider_that_is_silent_holds_up_nobody(monkeypatch):
 
 
 def test_keys_are_used_while_their_provider_is_silent_for_a_day_at_most(monkeypatch):
-    monkeypatch.setattr(jwks, "WAIT_SECONDS", 0.05)
-
     async def scenario():
         async with Provider(keys("a")) as provider:
             assert await provider.key("a")
+            monkeypatch.setattr(jwks, "WAIT_SECONDS", 0.05)
             provider.content = None
             provider.now += FRESH_SECONDS + 1
             assert await provider.key("a")  # at once: the fetch in the background has only begun
@@ -110,7 +111,7 @@ def test_keys_are_used_while_their_provider_is_silent_for_a_day_at_most(monkeypa
             junk = [asyncio.create_task(provider.unavailable("junk")) for _ in range(50)]
             assert await provider.key("a")
             await asyncio.gather(*junk)
-            assert provider.asked == 1 + 1
+            await eventually_async(lambda: provider.asked, 1 + 1)
             provider.now += USABLE_SECONDS
             await provider.unavailable("a")
 
@@ -118,11 +119,11 @@ def test_keys_are_used_while_their_provider_is_silent_for_a_day_at_most(monkeypa
 
 
 def test_a_failure_is_remembered_until_the_next_fetch(monkeypatch):
-    monkeypatch.setattr(jwks, "FETCH_SECONDS", 0.05)
-
     async def scenario():
         async with Provider(None) as provider:
-            await provider.unavailable("a")
+            with monkeypatch.context() as impatient:
+                impatient.setattr(jwks, "FETCH_SECONDS", 0.5)
+                await provider.unavailable("a")
             assert provider.fetching() is None
             provider.content = keys("a")
             for _ in range(50):

@@ -31,7 +31,7 @@ class ClockAdvanceRequest(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 async def get_clock(call: Call) -> Clock:
-    """What time it is."""
+    """Return what time it is."""
     programme = await call.programme()
     async with call.connection() as connection:
         org = await orgs.find_org(connection, call.org_id)

@@ -98,7 +98,7 @@ _ACTION = msgspec.json.Decoder(Action)
 
 
 def _items_of(raw: bytes) -> list[Action | PlauditError]:
-    """The lines of a batch, each an action or what is wrong with it. Raises Invalid when it is no batch at all."""
+    """Return the actions of a batch, or the error in place of an invalid one. Raise Invalid if it is not a batch."""
     if len(raw) > BATCH_BYTES_MAX:
         raise TooLarge(f"The body is too large: at most {BATCH_BYTES_MAX:,} bytes (got {len(raw):,})")
     text = without_mark(raw).lstrip()
