@@ -45,7 +45,7 @@ def test_pages_of_any_length_give_the_same_lines(staged, database, monkeypatch, 
                 monkeypatch.setattr(module, "ROWS_AT_ONCE", size)
             monkeypatch.setattr(exports, "MEMBERS_AT_ONCE", size + 1)
             monkeypatch.setattr(exports, "MEMBERS_WITH_HISTORY", size + 1)
-            monkeypatch.setattr(exports, "STRANGERS_AMONG", size)
+            monkeypatch.setattr(exports, "LOG_ROWS_SCANNED", size)
             for kind, lines in whole.items():
                 assert await lines_of(stage, kind) == lines
             for place, line in enumerate(whole["events"]):
