@@ -24,7 +24,7 @@ _PATHS = [
 
 
 def examples() -> dict[str, dict[str, Any]]:
-    """The examples by the names of the operations: the first request of each, and its documented response."""
+    """Return the examples by operation name: the first request of each, and its documented response."""
     found: dict[str, dict[str, Any]] = {}
     for method, target, body, response in [*_of_cases(), *_of_guides()]:
         path = target.partition("?")[0].removeprefix("/loyalty")
@@ -60,7 +60,7 @@ def _of_guides() -> Iterator[tuple[str, str, Any, Any]]:
 
 
 def _filled(value: Any) -> Any:
-    """A case's response with something in the place of what differs from run to run."""
+    """Return a case's response, with placeholders for what differs from run to run."""
     if isinstance(value, dict):
         return {name: _filled(one) for name, one in value.items() if one != "<any>" and name != "<exact>"}
     if isinstance(value, list):

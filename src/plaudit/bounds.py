@@ -1,8 +1,8 @@
 """The bounds of all values that come from outside. For users, they are listed in docs/reference/values.md.
 
 Bodies pass `check` when they are decoded. Parameters, headers, lines of files and claims of tokens are checked by the
-same functions when they are read. A value beyond these bounds could not be stored (PostgreSQL's texts have no U+0000) or
-not be calculated with (an integer beyond 64 bits).
+same functions when they are read. A value beyond these bounds could not be stored (PostgreSQL's strings have no U+0000)
+or used in calculations (an integer beyond 64 bits).
 """
 
 import ipaddress
@@ -202,7 +202,7 @@ def wrong_number(value: float) -> str | None:
 
 
 def number_in(text: str) -> int | float | None:
-    """Return the number that a text represents, or None if it is not a number or out of bounds."""
+    """Return the number that a string represents, or None if it is not a number or out of bounds."""
     if len(text) > _SHOWN_MAX or not text.isascii():
         return None
     try:
@@ -221,7 +221,7 @@ def wrong_time(instant: datetime) -> str | None:
 
 
 def wrong_id(text: str, longest: int = ID_MAX) -> str | None:
-    """Return why a text cannot be a client's own id, such as a user's or an event's, or None."""
+    """Return why a string cannot be a client's own id, such as a user's or an event's, or None."""
     if len(text) <= longest and re.search(_ID, text):
         return None
     return f"must be {_id_wanted(longest)}"
@@ -250,7 +250,7 @@ def wrong_zone(name: Any) -> str | None:
 
 
 def wrong_address(url: str, schemes: tuple[str, ...] = ("https",)) -> str | None:
-    """Return why a text is not a URL to call, or None: scheme, host (by IDNA), port, no user name."""
+    """Return why a string is not a URL to call, or None: scheme, host (by IDNA), port, no user name."""
     message = f"must be an {' or '.join(schemes)} URL with a host, without credentials (got {error_value(url)})"
     if not 1 <= len(url) <= ADDRESS_MAX or not url.isprintable() or " " in url:
         return message
@@ -265,7 +265,7 @@ def wrong_address(url: str, schemes: tuple[str, ...] = ("https",)) -> str | None
 
 
 def is_host(host: str) -> bool:
-    """Return whether a text is a host name (by IDNA) or an IPv4 or IPv6 address."""
+    """Return whether a string is a host name (by IDNA) or an IPv4 or IPv6 address."""
     try:
         if ":" in host:
             return ipaddress.IPv6Address(host).scope_id is None
@@ -325,7 +325,7 @@ NUL_IN_JSON = r"\u0000"
 
 
 def without_nul(value: Any) -> Any:
-    """Return a value without U+0000 in its texts and names. Earlier versions could store it."""
+    """Return a value without U+0000 in its strings and names. Earlier versions could store it."""
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
         return {name.replace("\0", ""): without_nul(item) for name, item in fields.items()}

@@ -37,7 +37,7 @@ class FieldError(Struct, frozen=True):
 
 
 class PlauditError(Exception):
-    """An error that a caller can cause or meet. `code` is stable; the message is for people.
+    """An error that a caller can cause or encounter. `code` is stable; the message is for people.
 
     `next_at`: when a retry can succeed, if it can, by the clock that shows `now` (None: the wall clock). `made`: the id of
     the object that an earlier request has created.

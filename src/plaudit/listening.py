@@ -18,7 +18,7 @@ def listening(host: str, port: int) -> socket.socket:
         raise Invalid(f"host must be an address or a name of this machine (got {host!r}: {error.strerror})") from None
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        # After a restart, old connections may still be closing. That is no conflict; another listening server is one.
+        # After a restart, old connections may still be closing. That is not a conflict; another listening server is.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
         sock.listen(BACKLOG)

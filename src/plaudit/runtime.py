@@ -98,8 +98,8 @@ def tune_gc() -> None:
 def set_niceness(nice: int) -> None:
     """Set this process's niceness (-20 to 19). Negative values need CAP_SYS_NICE and are ignored without it.
 
-    One worker keeps several PostgreSQL processes busy; if it waits for a core, they all wait. Linux may share its cores out
-    by sessions first (sched(7), autogroup), so a session of the process's own gets the same niceness.
+    One worker keeps several PostgreSQL processes busy; if it waits for a core, they all wait. Linux may first divide
+    its cores among sessions (sched(7), autogroup), so a session of the process's own gets the same niceness.
     """
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, nice)

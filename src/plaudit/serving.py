@@ -17,7 +17,7 @@ from plaudit.runtime import STOPPING, allow_files
 
 APPLICATION = "plaudit.api.app"  # imported by name, so that the commands do not depend on the API
 CONNECTIONS_MAX = 30_000  # including live streams, which are long-lived requests
-HEADERS_SECONDS = 30  # the time for a request's headers to arrive, also for the next request on the connection
+HEADERS_SECONDS = 30  # for a request's headers to arrive, including those of the next request on the connection
 
 
 class _Server(Server):

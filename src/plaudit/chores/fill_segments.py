@@ -4,8 +4,8 @@ Documents of mechanics that place members by a metric are filled in the same way
 
     a document is saved ──► every member is evaluated ──► an event in the inbox for each who changes ──► decided
 
-Members only enter or leave through events of their own, so the log stays complete. What counts of a member's past is
-read from the log when that event is decided, under the lock of the bucket, so that no event is missed.
+Members only enter or leave through events of their own, so the log stays complete. The past events that count are
+read from the log when that event is decided, under the lock of the bucket, so that none is missed.
 """
 
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Tell every process, within a second, which events and documents have stopped other processes."""
+"""Inform every process, within a second, of events and documents that have stopped other processes."""
 
 from plaudit.storage.postgres import Pool
 from plaudit.storage.suspects import learn

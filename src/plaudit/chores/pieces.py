@@ -1,6 +1,6 @@
 """Run a chore's work for one document at a time.
 
-A piece of work that raises, or stops its process, is retried once and then left out for some minutes. Others continue.
+A piece of work that raises, or stops its process, is retried once and then skipped for a few minutes. Others continue.
 """
 
 from collections.abc import Coroutine

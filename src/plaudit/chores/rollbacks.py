@@ -62,7 +62,7 @@ NOT_UNDONE = "not_undone"
 MEMBERS_AT_ONCE = 20
 TRIES = 5  # if another event of the member is decided meanwhile, the order is worked out again
 SECONDS_MAX = 30.0
-SECONDS_AT_ONCE = 5.0  # then progress is saved: the database ends transactions that are idle for long
+SECONDS_AT_ONCE = 5.0  # then progress is saved: the database ends transactions that are idle for too long
 
 Json = dict[str, Any]
 
@@ -366,6 +366,6 @@ def rolled_back_in(trace: Sequence[Trace]) -> RolledBack:
 
 
 def _required(sums: Sums) -> dict[str, int]:
-    """Return the amounts to take back, by metric: those recovered and those lost."""
+    """Return the amounts that were to be recovered, by metric: the recovered and the lost ones together."""
     names = {*sums.metrics, *sums.lost_metrics}
     return {name: sums.metrics.get(name, 0) + sums.lost_metrics.get(name, (0, 0))[0] for name in sorted(names)}

@@ -102,7 +102,7 @@ def _style(check: Json) -> str:
 
 @contextmanager
 def _database(data: Path, database_url: str, *, new: bool = False) -> Generator[str]:
-    """Yield the database's URL. Run the embedded server for as long, unless it is already running.
+    """Yield the database's URL. Meanwhile, run the embedded server unless it is already running.
 
     Raise PlauditError if the folder contains no database, unless it may be `new`.
     """

@@ -79,7 +79,7 @@ def with_org(work: Callable[["Connection", UUID], Awaitable[T]], org: str, data:
 
 
 def org_id_in(text: str) -> UUID:
-    """Return the organisation id in a text. Raise PlauditError if it is not a UUID."""
+    """Return the organisation id in a string. Raise PlauditError if it is not a UUID."""
     try:
         return UUID(text)
     except ValueError:

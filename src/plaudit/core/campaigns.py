@@ -32,7 +32,7 @@ _NOT_STARTED = StepProgress()
 
 
 def evaluate(context: Context, listener: Listener) -> Trace:
-    """Evaluate a listener for the present event and run its effects, or refuse. Return the trace."""
+    """Evaluate a listener for the current event and run its effects, or refuse. Return the trace."""
     event, campaign = context.event, listener.campaign
     checks: list[ConditionCheck] = []
     if campaign.ungated and not event.depth:  # most campaigns and events: only the conditions can refuse
@@ -277,7 +277,7 @@ def _complete_earlier(
     context: Context, campaign: Campaign, progress: Progress, number: int, counted: Counted | None,
     opened: tuple[datetime | None, datetime | None],
 ) -> bool:  # fmt: skip
-    """Recount a completed step, which a late event may complete earlier. Return False if the recount does not count."""
+    """Recount a completed step, which a late event may complete earlier. Return False if the recount is not stored."""
     goal, zone, step = campaign.steps[number].goal, context.program.settings.time_zone, progress.steps[number]
     after = sequences.recount(goal, step, counted, opened, zone)
     if after is None or after.done_at is None or step.done_at is None or after.done_at > step.done_at:
@@ -394,6 +394,6 @@ def _complete(context: Context, campaign: Campaign, before: Progress) -> None:
 
 
 def _notify(context: Context, campaign: Campaign, texts: Texts | str, kind: str, step: int | None) -> None:
-    number = -2 if step is None else step  # no effect has this number, nor does the claim of an overall limit (-1)
+    number = -2 if step is None else step  # used by no effect, nor by the claim of an overall limit (-1)
     notification_id = context.effect_id(EffectPlace(campaign.cause, number, -1))
     notify(context, notification_id, texts, campaign.cause, kind, step)

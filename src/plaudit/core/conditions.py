@@ -17,7 +17,7 @@ from .operators import OPERATORS, Compare, Operator, OperatorError, Search
 DEPTH_MAX = 16
 LEAVES_MAX = 200
 ERRORS_MAX = 50  # errors of a tree that are reported
-ACTUAL_TEXT_MAX = 64  # characters of a text in the trace
+ACTUAL_TEXT_MAX = 64  # characters of a string in the trace
 _SHORT = frozenset({int, float, bool, type(None)})  # types that a trace stores unchanged
 
 
@@ -153,7 +153,7 @@ class Not:
     def holds(self, scope: Scope, checks: list[ConditionCheck]) -> bool:
         refused = scope.refused
         held = self.part.holds(scope, checks)
-        return not held and scope.refused == refused  # a condition that the budget left out fails, negated or not
+        return not held and scope.refused == refused  # a condition that exceeds the budget fails, negated or not
 
 
 class Whole:

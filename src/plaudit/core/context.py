@@ -161,7 +161,7 @@ class Context:
 
     @property
     def matches(self) -> EventMatches:
-        """Return what the present event has counted for so far."""
+        """Return what the current event has counted for so far."""
         if self._matches is None:
             self._matches = EventMatches()
         return self._matches

@@ -41,7 +41,7 @@ def _run_mechanics(context: Context) -> None:
             if state.due_at is None or state.due_at > context.now:
                 continue
             compiled = context.program.compiled(kind, document_id)
-            is_paused = compiled is None or rules.is_dormant(compiled)  # the state neither continues nor ends
+            is_paused = compiled is None or rules.is_dormant(compiled)  # the state then stays as it is
             cause = cause_of(kind, document_id)
             if is_paused or not context.contain(rules.run_due, compiled, state, cause=cause, number=_DUE):
                 states[document_id] = rules.without_due(states[document_id])

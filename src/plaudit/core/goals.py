@@ -3,8 +3,8 @@
     rolling   the events of any period of this length
     calendar  the events of one local day, week, month …; each starts from 0
 
-Sums are integers in millionths, never floats. A late event counts in each window that it belongs to, also in past ones,
-as far back as the progress remembers.
+Sums are integers in millionths, never floats. A late event counts in each window that it belongs to, including past
+ones, as far back as the progress remembers.
 """
 
 from collections import Counter

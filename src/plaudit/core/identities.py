@@ -1,4 +1,4 @@
-"""Members' identities besides the user id, normalised so that lookups find them."""
+"""Members' identities other than the user id, normalised so that lookups find them."""
 
 import re
 import unicodedata
@@ -32,7 +32,7 @@ def normalise(kind: str, value: str) -> str | None:
 
 
 def candidates(value: str) -> list[tuple[str, str]]:
-    """Return the normalised identities, each with its kind, that a text can be. Kind `*` is any other identity."""
+    """Return the normalised identities, each with its kind, that a string can be. Kind `*` is any other identity."""
     identities = [(kind, normalise(kind, value)) for kind in (*KINDS, "*")]
     identities.append((EMAIL, value.strip().lower()))  # as earlier versions stored it
     return list(dict.fromkeys((kind, name) for kind, name in identities if name is not None))

@@ -43,7 +43,7 @@ class MechanicRules:
     groups_members: bool = False  # its documents are groups of members, which audiences name and profiles list
 
     def meet(self, context: Context, listener: MechanicListener) -> Trace | None:
-        """Apply the present event to a document that listens to it. Return the trace, or None to leave none."""
+        """Apply the current event to a document that listens to it. Return the trace, or None to leave none."""
         trigger = context.event.trigger if context.event.depth else None
         return Trace(listener.cause.logged, 0, listener.number, trigger=trigger)
 

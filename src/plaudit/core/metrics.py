@@ -79,9 +79,9 @@ def available_at(metric: Metric, earned_at: datetime, time_zone: str) -> datetim
 
 
 def to_scaled(number: Any, decimals: int) -> int | None:
-    """Return a number (int, float, Decimal or decimal text) in smallest units, or None if it is not finite or too large.
+    """Return a number (int, float, Decimal or decimal string) in smallest units, or None if not finite or too large.
 
-    Halves are rounded away from zero. A float is taken as its decimal text (99.99 is 99.99), as its sender wrote it.
+    Halves are rounded away from zero. A float is taken as its decimal string (99.99 is 99.99), as its sender wrote it.
     """
     if number.__class__ is int:
         return number * 10**decimals
@@ -119,7 +119,7 @@ def _exact(number: Any, decimals: int) -> Decimal | None:
 
 
 def misfit(amount: Any, decimals: int) -> str | None:
-    """Return the error's message if a metric with so many decimal places cannot hold an amount exactly, or None."""
+    """Return the error's message if a metric with these decimals cannot hold an amount exactly, or None."""
     exact = _exact(amount, decimals)
     if exact is None or not exact.is_finite() or abs(exact) > AMOUNT_MAX:
         return (
@@ -129,7 +129,7 @@ def misfit(amount: Any, decimals: int) -> str | None:
 
 
 def is_number(value: Any) -> bool:
-    """Return whether a value is a number of any size, or the decimal text of one."""
+    """Return whether a value is a number of any size, or a decimal string."""
     if isinstance(value, int | float):
         return not isinstance(value, bool)
     try:

@@ -28,7 +28,7 @@ class OperatorError(ValueError):
 class Search:
     """A comparison whose cost grows with the field's value. `steps` returns its cost in steps of the event's budget.
 
-    Texts of up to `short` characters, which most texts are, cost nothing.
+    Strings of up to `short` characters, which most strings are, cost nothing.
     """
 
     __slots__ = ("holds", "short", "steps")
@@ -83,7 +83,7 @@ def instant_of(value: Any) -> datetime | None:
 
 
 def _equals(expected: Any) -> Compare:
-    if isinstance(expected, str):  # only a text equals a text
+    if isinstance(expected, str):  # only a string equals a string
         return lambda value: value == expected
     return lambda value: same(value, expected)
 
@@ -93,7 +93,7 @@ def _not_equals(expected: Any) -> Compare:
 
 
 def _ordered(holds: Callable[[Any, Any], bool]) -> Callable[[Any], Compare]:
-    """Return a comparison of numbers with numbers, or texts with texts. A number and a text have no order."""
+    """Return a comparison of numbers with numbers, or strings with strings. A number and a string have no order."""
 
     def compile_order(expected: Any) -> Compare:
         if is_number(expected):
@@ -125,7 +125,7 @@ def _in(expected: Any) -> Search:
             return any(among(item) for item in value)  # pyright: ignore[reportUnknownVariableType]
         return any(same(value, item) for item in others)
 
-    # A text is looked up in a set; any other value is compared with each item.
+    # A string is looked up in a set; any other value is compared with each item.
     number = 1 + len(others)
     return Search(among, lambda value: number if value.__class__ is dict else _through(value, number))
 

@@ -49,7 +49,7 @@ MISSING: Final = Missing()
 class Keeper(StrEnum):
     """Who sets a field's value, and where it can be used."""
 
-    user = "user"  # set by whoever writes the profile
+    user = "user"  # set by callers who write the profile
     engine = "engine"  # computed; usable in conditions, criteria, formulas and templates
     scope = "scope"  # set by the engine, and read with an id: `metrics.gold`
     shown = "shown"  # set by the engine, and only shown in profiles

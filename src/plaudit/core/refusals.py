@@ -70,7 +70,7 @@ def all_refusals() -> list[str]:
 
 
 def meaning_of(refusal: str) -> str:
-    """Return the meaning of a refusal, or a sentence made of its code if it has none."""
+    """Return the meaning of a refusal, or a sentence made from its code if it has none."""
     return MEANINGS.get(refusal, f"{refusal.replace('_', ' ').capitalize()}.")
 
 

@@ -36,7 +36,7 @@ def is_near(goal: Goal, step: StepProgress) -> bool:
 
 
 def remembers(step: StepProgress, at: datetime) -> bool:
-    """Return whether a step remembers an event of an instant: a late event can free that one for the next step."""
+    """Return whether a step remembers an event of an instant, which a late event can free for the next step."""
     return any(time_of(counted) == at for counted in step.early)
 
 

@@ -152,7 +152,7 @@ async def rotate(connection: Connection, org_id: UUID, webhook_id: str, at: date
 
 
 async def redeliver(connection: Connection, listener: Listener, messages: Sequence[Row], at: datetime) -> int:
-    """Queue those of the messages again that the webhook wants. Return their number, before conditions are evaluated."""
+    """Queue again the messages that the webhook may want. Return their number, before conditions are evaluated."""
     messages = [row for row in messages if listener.may_want(row)]
     rows = [(*delivery_row(listener, row), at) for row in messages]
     if rows:
@@ -183,7 +183,7 @@ async def state_of(connection: Connection, org_id: UUID, webhook_id: str) -> Row
 
 
 async def record_disabled(connection: Connection, org_id: UUID, webhook_id: str, at: datetime, reason: str) -> None:
-    """Store when and why a webhook was disabled, and reset the time since which it fails."""
+    """Store when and why a webhook was disabled, and reset the start of its failures."""
     await connection.execute(_SQL.disabled, org_id, webhook_id, at, reason)
 
 

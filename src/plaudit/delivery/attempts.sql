@@ -1,12 +1,12 @@
 -- name: deliver_again
--- Queue a message for a webhook, also if it was delivered or is dead.
+-- Queue a message for a webhook, even if it was delivered or is dead.
 INSERT INTO deliveries (org_id, webhook_id, message_id, number, member_id, judging, state, created_at, next_at)
 VALUES ($1, $2, $3, $4, $5, $6, 'waiting', $7, $7)
 ON CONFLICT (org_id, webhook_id, message_id) DO UPDATE SET state = 'waiting', attempts = 0, judging = excluded.judging,
     created_at = excluded.created_at, next_at = excluded.next_at;
 
 -- name: once_more
--- Queue a delivery again, also if it was delivered or is dead. Do nothing if it does not exist.
+-- Queue a delivery again, even if it was delivered or is dead. Do nothing if it does not exist.
 UPDATE deliveries SET state = 'waiting', attempts = 0, judging = NULL, created_at = $4, next_at = $4
 FROM outbox WHERE deliveries.org_id = $1 AND deliveries.webhook_id = $2 AND deliveries.message_id = $3
     AND outbox.message_id = deliveries.message_id;
@@ -105,7 +105,7 @@ SELECT (SELECT failing_since FROM webhook_states WHERE org_id = $1 AND webhook_i
 FROM deliveries WHERE org_id = $1 AND webhook_id = $2 AND state <> 'delivered' AND judging IS NULL;
 
 -- name: disabled
--- Store when and why a webhook was disabled, and reset since when it fails.
+-- Store when and why a webhook was disabled, and reset the start of its failures.
 UPDATE webhook_states SET disabled_at = $3, disabled_reason = $4, failing_since = NULL WHERE org_id = $1 AND webhook_id = $2;
 
 -- name: clear_outbox

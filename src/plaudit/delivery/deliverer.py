@@ -217,7 +217,7 @@ class Deliverer:
         message = msgspec.json.decode(body)
         headers |= {"Content-Type": "application/json", "User-Agent": USER_AGENT}
         correlation_id = message.get("correlationId") or ""
-        if CORRELATION_ID.fullmatch(correlation_id):  # others are in the body only
+        if CORRELATION_ID.fullmatch(correlation_id):  # any other id is only in the body
             headers["X-Correlation-ID"] = correlation_id
         started = tracing.now()
         attempt = await self._sender.attempt(webhook.url, headers, body)

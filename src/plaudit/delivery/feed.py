@@ -51,5 +51,5 @@ async def number_at(connection: Connection, org_id: UUID, position: FeedPosition
 async def messages_after(
     connection: Connection, org_id: UUID, number: int, since: datetime | None, size: int
 ) -> Sequence[dict[str, Any]]:
-    """Return an organisation's messages after a number, or only those of them since `since`."""
+    """Return an organisation's messages after a number; with `since`, only those from that time on."""
     return [dict(row) for row in await connection.fetch(_SQL.after, org_id, number, since, size)]

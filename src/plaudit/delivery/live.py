@@ -1,4 +1,4 @@
-"""Live streams: tell members' apps within milliseconds what has changed.
+"""Live streams: notify members' apps of changes within milliseconds.
 
     commit ──NOTIFY plaudit_members──► one connection per process ──► one query for all named members ──► their streams
 

@@ -51,7 +51,7 @@ class WebhookClient:
         self._pool = public_only_pool(private=private)
 
     async def attempt(self, url: str, headers: dict[str, str], body: bytes) -> Attempt:
-        """POST a body and return the result, also of a failure. A redirect is a failure.
+        """POST a body and return the result, even of a failure. A redirect is a failure.
 
         Only the status counts, even if the response's body never ends or breaks off.
         """

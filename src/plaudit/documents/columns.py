@@ -1,6 +1,6 @@
 """The columns of CSV files: which columns a kind of file can have, and how their cells are read.
 
-A cell's type comes from its column's field, never from the cell's content: a loyalty number `0070` stays a text, and
+A cell's type comes from its column's field, never from the cell's content: a loyalty number `0070` stays a string, and
 `seven` in a column of numbers is refused.
 """
 
@@ -186,7 +186,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def profile_columns(rules: ProfileValidator) -> Columns:
-    """Return the columns of files of profiles. Without a profile schema, columns with other names contain texts."""
+    """Return the columns of files of profiles. Without a profile schema, columns with other names contain strings."""
     return Columns(
         {"userId": _trimmed, **_profile_fields(rules)},
         _custom_scopes(rules),

@@ -233,7 +233,7 @@ def _row(cells: Sequence[str]) -> bytes:
 def _cell(value: Any, field: structs.FieldInfo) -> str:
     """Return a cell's value. An empty cell is the field's default.
 
-    A text that could be mistaken for another value, or would break the line, is written as JSON.
+    A string that could be mistaken for another value, or would break the line, is written as JSON.
     """
     default = field.default if field.default_factory is NODEFAULT else field.default_factory()
     if value is None or value == default:

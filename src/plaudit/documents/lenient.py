@@ -32,7 +32,7 @@ EXACT_MAX = 1 << 53
 
 _DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 
-# Marks the type of a text that is an id, and so may also be written as a number.
+# Marks the type of a string that is an id, and so may also be written as a number.
 AN_ID: dict[str, Any] = {"id": True}
 
 # A user id in a document. It has no pattern, because the document may be older than the pattern for user ids.
@@ -40,7 +40,7 @@ ListedId = Annotated[str, Meta(extra=AN_ID)]
 
 
 def id_text(value: Any) -> Any:
-    """Return an id that was sent as a number as its decimal text (7 and 7.0 are "7"), and any other value unchanged."""
+    """Return an id that was sent as a number as a decimal string (7 and 7.0 are "7"), any other value unchanged."""
     if isinstance(value, bool):
         return value
     if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT_MAX:

@@ -96,7 +96,7 @@ def to_file(docs: Mapping[Key, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 class _Dumper(yaml.SafeDumper):
-    """A dumper that writes texts of several lines as YAML blocks, and never writes aliases."""
+    """A dumper that writes strings of several lines as YAML blocks, and never writes aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         return True
@@ -135,7 +135,7 @@ def _section_named(name: str) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """A loader that reads times as texts, and refuses aliases because a few lines of them can expand to gigabytes."""
+    """A loader that reads times as strings, and refuses aliases because a few lines of them can expand to gigabytes."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(AliasEvent):
@@ -245,7 +245,7 @@ _AUDIENCE = ("include", "exclude")  # the lists of segments in the field `segmen
 
 
 class _NameResolver:
-    """A resolver of documents' names to ids. A text that is the id of a document is never a name."""
+    """A resolver of documents' names to ids. A string that is the id of a document is never a name."""
 
     def __init__(self, names: Mapping[Key, str]) -> None:
         self._naming = _naming_fields()

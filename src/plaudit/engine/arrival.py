@@ -92,7 +92,7 @@ def arrival_from_client(
     `who` is the sender's name for the member, if it is not the user id. It is part of the fingerprint, since the name can
     belong to another member when the event is sent again.
     """
-    org_id = to_driver_uuid(org_id)  # and so are the ids derived from it
+    org_id = to_driver_uuid(org_id)  # the ids derived from it then have that type too
     member_id = member_id_of(org_id, user_id)
     encoded = _ENCODER.encode(payload)
     fingerprint = None
@@ -133,7 +133,7 @@ _OF_LOG = tuple(name for name in Arrival.__struct_fields__ if name not in ("fing
 
 
 def timer_arrival(cause: Arrival, timer: Event) -> Arrival:
-    """Return a timer as an arrival for the log. It was received when the event was that made it run."""
+    """Return a timer as an arrival for the log. Its time of receipt is that of the event that made it run."""
     return Arrival(
         bucket=cause.bucket,
         event_id=timer.event_id,

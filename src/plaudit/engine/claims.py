@@ -41,7 +41,7 @@ class BatchClaims:
         self._connection = connection
         self._at = at
         self._used_counts: dict[ScarceResource, int] = {}  # how much of each cap and stock is used
-        self._codes: dict[ScarceResource, list[str]] = defaultdict(list)  # locked codes, in the order of issue
+        self._codes: dict[ScarceResource, list[str]] = defaultdict(list)  # locked codes, in order of issue
         self._codes_used: dict[ScarceResource, int] = defaultdict(int)  # how many of the locked codes are granted
         self._granted: dict[UUID, str] = {}  # the code of each claim ("" for caps and stocks)
         self._refused: set[UUID] = set()

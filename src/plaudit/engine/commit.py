@@ -1,6 +1,6 @@
 """Write the rows of a batch into their tables, one statement per table, inside the caller's transaction.
 
-Append-only rows are copied in. A changed row is updated if it was loaded and inserted if it is new: that costs the
+Append-only rows use COPY. A changed row is updated if it was loaded and inserted if it is new: that costs the
 database half as much as an upsert.
 """
 

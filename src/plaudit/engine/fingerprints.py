@@ -17,7 +17,7 @@ _INTEGER_MAX = 1 << 63
 
 
 def fingerprint_of(who: str, trigger: str, data: Any, metadata: Any) -> int:
-    """Return 64 bits of the content of an event about `who`, as its sender names them."""
+    """Return a 64-bit hash of the content of an event about `who`, as its sender names them."""
     content = _IN_ORDER.encode((data, metadata))
     # How 5.0 and, from 10^16 to 2^63, 1e16 are written. A match inside a string only costs time.
     if b".0" in content or b"e1" in content:
@@ -26,7 +26,7 @@ def fingerprint_of(who: str, trigger: str, data: Any, metadata: Any) -> int:
 
 
 def is_same(stored: int, fingerprint: int | None, user_id: str, trigger: str, payload: Any) -> bool:
-    """Return whether a stored fingerprint is of the same content, also if an earlier version stored it."""
+    """Return whether a stored fingerprint is of the same content, even if an earlier version stored it."""
     if stored == fingerprint:
         return True
     as_sent = _AS_SENT.encode({"data": payload.data, "metadata": payload.metadata})

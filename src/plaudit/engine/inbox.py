@@ -73,12 +73,12 @@ async def mismatched(connection: Connection, duplicates: Iterable[Arrival]) -> f
 
 
 async def peek(connection: Connection, buckets: Sequence[int], size: int) -> list[Arrival]:
-    """Return up to `size` of the next arrivals of these buckets, in the order of their arrival within each."""
+    """Return up to `size` of the next arrivals of these buckets, in order of arrival within each."""
     return [Arrival(*row) for row in await connection.fetch(_SQL.peek, buckets, size)]
 
 
 async def fetch_waiting(connection: Connection, bucket: int, event_ids: Sequence[UUID]) -> list[Arrival]:
-    """Return those of these events that wait in a bucket, in the order of their arrival."""
+    """Return which of these events are waiting in a bucket, in order of arrival."""
     return [Arrival(*row) for row in await connection.fetch(_SQL.waiting, bucket, event_ids)]
 
 

@@ -2,7 +2,7 @@
 -- Insert arrivals, and notify the workers of their buckets. An event whose key is already decided or waiting is skipped;
 -- the returned ones are new.
 -- Here and below, `ARRAY(…)` and `OFFSET 0` force the planner to look each row up by its key. Otherwise a plan made while
--- a table was empty would scan the whole table for ever.
+-- a table was empty would scan the whole table forever.
 WITH appended AS (
     INSERT INTO inbox (
         bucket, event_id, event_key, org_id, member_id, user_id, kind, trigger, occurred_at, received_at, source,
@@ -35,7 +35,7 @@ UNION ALL SELECT event_id, fingerprint FROM inbox WHERE event_key IS NOT NULL AN
 UNION ALL SELECT event_id, fingerprint FROM failed_events WHERE event_id = ANY($1::uuid[]);
 
 -- name: peek
--- The next events of these buckets, in the order of arrival within each. Columns are in the order of `Arrival`.
+-- The next events of these buckets, in order of arrival within each. Columns are in the order of `Arrival`.
 SELECT arrived.* FROM unnest($1::smallint[]) AS leased (bucket) CROSS JOIN LATERAL (
     SELECT bucket, event_id, event_key, org_id, member_id, user_id, kind, trigger, occurred_at, received_at,
         source, fingerprint, payload, inbox_id
@@ -77,6 +77,6 @@ SELECT * FROM again ON CONFLICT (event_id) WHERE event_key IS NOT NULL DO NOTHIN
 RETURNING bucket, pg_notify('plaudit_inbox', bucket::text);
 
 -- name: forget_failed
--- Delete a failed event that is retried, also from the suspects.
+-- Delete a failed event that is retried, and its record as a suspect.
 WITH cleared AS (DELETE FROM suspects WHERE suspect_id = $2)
 DELETE FROM failed_events WHERE org_id = $1 AND event_id = $2;

@@ -46,9 +46,9 @@ async def process_inline(
     also: Sequence[Arrival] = (),
     through: Sequence[int] = (),
 ) -> ImmediateResult | None:
-    """Process one event now. Return None if it takes longer than `seconds`: all of it was written then, or nothing.
+    """Process one event now. Return None if it takes longer than `seconds`; then all of it was written, or nothing.
 
-    If it returns None, the caller can append the event to the inbox, as its id makes it count once. With `whole`, a
+    In that case, the caller can append the event to the inbox, as its id makes it count once. With `whole`, a
     refusal or a failure raises CommandRefused, and nothing is written. `also` are related events of other members, which
     are written together with it or not at all. `through` are the buckets of the members for whom it causes events: these
     are processed with it.

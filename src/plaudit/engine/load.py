@@ -51,7 +51,7 @@ async def load(
 ) -> Batch:
     """Lock the buckets of `arrivals`, remove these from the inbox, and load their members.
 
-    With `skip_duplicate_check`, the log is not queried for duplicates. Its key still refuses them at the commit.
+    With `skip_duplicate_check`, the log is not queried for duplicates. Its key still refuses them at commit.
     """
     locked = await lock_buckets(connection, (arrival.bucket for arrival in arrivals))
     removed = await inbox.remove(connection, arrivals)

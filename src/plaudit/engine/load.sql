@@ -5,5 +5,5 @@ SELECT bucket, position, EXISTS (SELECT FROM watches AS w WHERE w.bucket = p.buc
 FROM positions AS p WHERE bucket = ANY($1::smallint[]) ORDER BY bucket FOR UPDATE;
 
 -- name: decided_before
--- Those of these events that are already in the log.
+-- Which of these events are already in the log.
 SELECT event_id FROM event_ids WHERE event_id = ANY($1::text::uuid[]);

@@ -77,7 +77,7 @@ async def load_members(
 
 
 async def hold(connection: Connection, member_ids: Iterable[UUID]) -> set[UUID]:
-    """Return those of these members who have not been erased, and prevent their erasure until the transaction ends."""
+    """Return which of these members have not been erased, and prevent their erasure until the transaction ends."""
     ids = list(member_ids)
     rows = await connection.fetch(_SQL.hold, sorted({bucket_of(id_) for id_ in ids}), ids)
     return {row["member_id"] for row in rows}

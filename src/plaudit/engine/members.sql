@@ -13,7 +13,7 @@ WHERE revoked_at IS NULL
 GROUP BY number, origin_id;
 
 -- name: hold
--- Those of these members who have not been erased. They cannot be erased until the commit, so an erasure also finds the
+-- Which of these members have not been erased. They cannot be erased until the commit, so an erasure also finds the
 -- events that this transaction queues for them.
 SELECT member_id FROM members WHERE bucket = ANY($1::smallint[]) AND member_id = ANY($2::uuid[]) AND erased_at IS NULL
 ORDER BY bucket, member_id FOR KEY SHARE;

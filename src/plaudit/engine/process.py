@@ -156,7 +156,7 @@ async def _settle_claims(
     claims: BatchClaims,
     decide_lock: DecideLock,
 ) -> list[list[ProcessedEvent]]:
-    """Decide events, and decide again for members whose claims fail. Return the results in the order of arrival.
+    """Decide events, and decide again for members whose claims fail. Return the results in order of arrival.
 
     Each round settles at least one open claim, so the rounds end. An event's due timers come before it.
     """

@@ -1,6 +1,6 @@
 """The tables that the commit writes: their columns in order, and the statements that write and read them.
 
-`rows` builds the rows, and `commit` writes them. Append-only and new rows are copied in. Changed rows that were loaded
+`rows` builds the rows, and `commit` writes them. Append-only and new rows use COPY. Changed rows that were loaded
 are updated, which costs the database half as much as an upsert. All updates are one statement, since small batches spend
 most of their time on round trips.
 """
@@ -87,7 +87,7 @@ SELECT_BALANCES, SELECT_PROGRESS, SELECT_HOLDINGS = (
     statements.select_of_members(table.name, table.names[2:]) for table in (BALANCES, PROGRESS, HOLDINGS)
 )
 
-# Tables whose new rows are copied in: append-only ones, and the first rows of members.
+# Tables whose new rows use COPY: append-only ones, and the first rows of members.
 COPIED = (EVENT_IDS, EVENTS, TRANSACTIONS, COUPONS, NOTIFICATIONS, MEMBERS, BALANCES, PROGRESS, OUTBOX)
 
 # Tables whose loaded rows nearly every batch updates. `BatchRows.of` has these rows as `<table>_now`.

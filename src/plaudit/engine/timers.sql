@@ -1,6 +1,6 @@
 -- name: due
 -- Members of these buckets with timers due by their organisation's clock. A timer that is overdue by more than a minute
--- waits until its bucket has been idle for a while: history may be being imported, and timers must run in its order.
+-- waits until its bucket has been idle for a while: history may still be arriving, and timers must run in its order.
 SELECT members.bucket, member_id, user_id, members.org_id, now() + clock_offset AS now
 FROM members JOIN orgs USING (org_id) JOIN positions USING (bucket)
 WHERE members.bucket = ANY($1::smallint[])

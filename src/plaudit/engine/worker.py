@@ -43,7 +43,7 @@ TIMERS_SHARE = 0.1  # the largest share of its time that a lane spends on querie
 POLL_SECONDS = 1.0  # how long a lane waits for a notification before it polls
 CHORE_CONNECTIONS = 6
 # One connection for each lane, those of the chores, one for the leases, and one more: a lane that loads a programme needs
-# a second connection, and without a spare one lanes could wait for each other for ever.
+# a second connection, and without a spare one lanes could wait for each other forever.
 POOL_SIZE = LANES + CHORE_CONNECTIONS + 2
 
 log = structlog.get_logger(__name__)
@@ -158,7 +158,7 @@ class Worker:
                 self._adjust_lanes(len(arrivals))
                 for part in apart(arrivals):
                     await self._process_trial(connection, part)
-        except BaseException:  # also if no connection is available
+        except BaseException:  # even if no connection is available
             self._due.update(buckets)
             raise
         finally:
@@ -297,7 +297,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         timers_at = loop.time()
         while not self._stopping.is_set():
-            if loop.time() >= timers_at:  # also on a lane that is never idle
+            if loop.time() >= timers_at:  # even on a lane that is never idle
                 await self._run_timers(lane)
                 timers_at = loop.time() + max(POLL_SECONDS, self._timer_query_seconds[lane] / TIMERS_SHARE)
             # Cleared before the query: a notification during it must not be lost.

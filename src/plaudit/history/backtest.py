@@ -188,5 +188,5 @@ def _backfill(programme: Programme, arrival: Arrival, campaign_id: str, part: st
 
 
 def _as_logged(progress: Progress | None) -> Any:
-    """Return progress in the form of the log: JSON values, with texts as keys."""
+    """Return progress in the form of the log: JSON values, with strings as keys."""
     return msgspec.json.decode(msgspec.json.encode(progress))

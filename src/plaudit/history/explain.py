@@ -87,7 +87,7 @@ def _entry(
 def conditions_in_words(
     tree: Any, checks: list[ConditionCheck], further_checks: list[ConditionCheck], redecision: Redecision | None
 ) -> list[Json]:
-    """Return all conditions of a tree in the order of writing, with their results.
+    """Return all conditions of a tree in the order in which they are written, with their results.
 
     A condition without a check is evaluated now, with the member as they were before the event, if there is a
     `redecision`.

@@ -42,7 +42,7 @@ class ReplayResult(Struct):
 class _Bucket(Struct):
     """The result of deciding a bucket's log again, with the metrics of each member's last programme.
 
-    `doubtful` are members whose log used a programme that is not completely in force today.
+    `doubtful` are members whose log used a programme of which a part is out of force today.
     """
 
     members: dict[UUID, Member] = field(default_factory=dict[UUID, Member])

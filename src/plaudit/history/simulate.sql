@@ -4,7 +4,7 @@ SELECT count(*) AS events, count(DISTINCT member_id) AS members FROM events
 WHERE org_id = $1 AND decided_at >= $2 AND get_byte(uuid_send(member_id), 0) < $3;
 
 -- name: log
--- The whole log of all members with an event in the window, in the order of decision. Without erased members, whose data
+-- The whole log of all members with an event in the window, in order of decision. Without erased members, whose data
 -- has been deleted.
 SELECT bucket, event_id, event_key, events.org_id, events.member_id, events.user_id, kind, trigger, occurred_at,
     received_at, source, program_version, payload, outcome, state, decided_at, decided_at >= $2 AS in_window

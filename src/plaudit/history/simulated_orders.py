@@ -57,7 +57,7 @@ class Orders:
 
 
 def _reversal_of(transaction: Transaction | None, event: Event) -> Event | None:
-    """Return a reversal of the simulated transaction: of all of it if the real reversal was of the whole amount."""
+    """Return a reversal of the simulated transaction, whole if the real transaction was reversed as a whole."""
     data = event.data
     if transaction is None or not transaction.amount or (transaction.amount > 0) != (data["amount"] > 0):
         return None

@@ -240,7 +240,7 @@ FROM coupons AS c LEFT JOIN codes USING (org_id, pool_id, coupon_id, code)
 WHERE (expires_at <= issued_at AND cause_kind <> 'import') OR redeemed_at >= expires_at;
 
 -- name: states_of_others
--- States of kinds that no mechanic has.
+-- States whose kind belongs to no mechanic.
 SELECT format('member %s: %s %s', member_id, kind, key) FROM progress WHERE kind <> ALL($1::text[])
 ORDER BY bucket, member_id, kind, key;
 

@@ -19,7 +19,7 @@ SELECT coupon_id FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) AS 
 JOIN codes USING (org_id, pool_id, code, coupon_id);
 
 -- name: release_codes
--- Take codes back that were issued for a line that is then refused, but not those of an existing coupon.
+-- Withdraw codes that were issued for a line that is then refused, but not those of an existing coupon.
 UPDATE codes SET state = 'available', bucket = NULL, member_id = NULL, coupon_id = NULL, allocated_at = NULL
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[]) AS released (org_id, pool_id, code, coupon_id)
 WHERE (codes.org_id, codes.pool_id, codes.code) = (released.org_id, released.pool_id, released.code)

@@ -14,7 +14,7 @@ from plaudit.errors import Invalid, PlauditError
 from .file_lines import EXPORTED_LINE_BYTES_MAX, LINE_BYTES_MAX, TextLine
 
 RECORD_BYTES_MAX = LINE_BYTES_MAX
-RECORD_LINES_MAX = 10_000  # a record of an open quote is read in one go
+RECORD_LINES_MAX = 10_000  # a record with an open quote is read in one go
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 # The limit is for the whole process. It is above our own bound, which is checked only after a field has been read.
 csv.field_size_limit(4 * EXPORTED_LINE_BYTES_MAX)

@@ -1,5 +1,5 @@
 -- name: existing_versions
--- Those of these document versions that exist.
+-- Which of these document versions exist.
 SELECT v.* FROM unnest($2::text[], $3::text[], $4::bigint[]) AS requested (kind, id, program_version)
 JOIN document_versions AS v USING (kind, id, program_version) WHERE org_id = $1;
 

@@ -1,5 +1,5 @@
 -- name: existing_events
--- Those of these events that are in the log of any organisation, also if their month has been archived.
+-- Which of these events are in the log of any organisation, even if their month has been archived.
 SELECT i.event_id, events.event_key, events.org_id, i.member_id, events.user_id, events.kind, events.trigger,
     events.occurred_at, events.received_at, i.decided_at, events.source, events.state, events.program_version,
     i.fingerprint, events.payload, events.outcome
@@ -7,7 +7,7 @@ FROM event_ids AS i LEFT JOIN events USING (bucket, member_id, position, decided
 WHERE i.event_id = ANY($1::uuid[]);
 
 -- name: existing_members
--- Those of these members that exist.
+-- Which of these members exist.
 SELECT member_id FROM unnest($1::smallint[], $2::uuid[]) AS requested (bucket, member_id) JOIN members USING (bucket, member_id);
 
 -- name: move_positions

@@ -4,7 +4,7 @@ SELECT member_id, count(*) AS events FROM unnest($1::smallint[], $2::uuid[]) AS 
 JOIN events USING (bucket, member_id) GROUP BY member_id;
 
 -- name: take_codes
--- Issue codes to the members who had them, also codes that are unissued in their pools here. A code that is issued to
+-- Issue codes to the members who had them, including codes that are unissued in their pools here. A code that is issued to
 -- another member violates the key.
 WITH moved AS (
     SELECT * FROM unnest(

@@ -40,7 +40,7 @@ SELECT EXISTS (
 );
 
 -- name: put_fill
--- Store that a segment was filled, also if filling it has started here.
+-- Store that a segment was filled, even if filling it has started here.
 INSERT INTO segment_fills AS f (org_id, segment_id, version, bucket, looked_at, changed, finished_at)
 VALUES ($1, $2, $3, 0, $4, $5, $6)
 ON CONFLICT (org_id, segment_id) DO UPDATE SET version = excluded.version, looked_at = excluded.looked_at,

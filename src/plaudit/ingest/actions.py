@@ -1,4 +1,4 @@
-"""Actions as clients and files report them: who is meant, what is wrong with them, and made durable in the inbox."""
+"""Accept the actions that clients and files report: resolve their users, validate them, and store them in the inbox."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ from .action import Action
 from .members import known_users, name_of_user, user_among
 
 EVENT_KEY_MAX = 128
-# A sender's clock may be a little ahead of ours; further, and a typing error would end what is due, and open campaigns.
+# A sender's clock may be a little ahead. Beyond that, a mistyped time would run timers and open campaigns early.
 CLOCK_SKEW_MAX = timedelta(minutes=5)
 OLDEST_TIMESTAMP = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -49,7 +49,7 @@ async def store_arrival(inbox: Inbox, arrival: Arrival) -> None:
 
 
 class AcceptedAction(Struct, frozen=True):
-    """An action that is durable; `new` unless it had come before."""
+    """An action that is stored durably. If it was reported before, `new` is False."""
 
     event: str
     new: bool
@@ -102,7 +102,7 @@ async def accept_actions(
 
 
 def parse_action(value: Any) -> Action | PlauditError:
-    """Return an action from plain values, or what is wrong with it (or was wrong already)."""
+    """Return an action from plain values, or the error in them. An error is returned as it is."""
     if isinstance(value, PlauditError):
         return value
     try:

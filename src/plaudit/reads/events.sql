@@ -70,6 +70,6 @@ SELECT * FROM inbox WHERE org_id = $1 AND inbox_id < $2 AND ($3::uuid IS NULL OR
 ORDER BY inbox_id DESC LIMIT $4;
 
 -- name: transactions_of
--- What an event led to in the books.
+-- The transactions that an event led to.
 SELECT transaction_id, metric, amount, balance_after, cause_kind, cause_id, step, index, reason FROM transactions
 WHERE bucket = $1 AND member_id = $2 AND position = $3 ORDER BY ordinal;

@@ -3,7 +3,7 @@
 Each page of lines is one query, and no connection is held while the client reads. The order is the same on every
 server, since all ids derive from the organisation's:
 
-    members                 in the order of joining
+    members                 in order of joining
     events, transactions    member by member in that order, each in the order of the log; then of users who never joined
     audit                   by the version of the programme
     organisation            by type and key
@@ -45,7 +45,7 @@ Lines = list[Any]
 
 
 class MemberPlace(Struct, frozen=True):
-    """The position after this member, in the order of joining."""
+    """The position after this member, in order of joining."""
 
     at: datetime = _START
     member_id: UUID = _NOBODY
@@ -200,7 +200,7 @@ def transaction_line(org_id: UUID, row: Row) -> TransactionLine:
 
 
 async def places_of_events(connection: Connection, org_id: UUID, event_ids: Collection[UUID]) -> dict[UUID, Row]:
-    """Return where those of these events that the log has are in it, and whose they are, by their ids."""
+    """Return the positions and the users of these events, by their ids. Events that the log lacks are left out."""
     return {row["event_id"]: row for row in await connection.fetch(_SQL.places_of_events, org_id, event_ids)}
 
 

@@ -1,5 +1,5 @@
 -- name: members_from
--- The members of an organisation in the order of joining, starting with the given one.
+-- The members of an organisation in order of joining, starting with the given one.
 SELECT bucket, member_id, enrolled_at FROM members
 WHERE org_id = $1 AND (enrolled_at, member_id) >= ($2, $3) ORDER BY enrolled_at, member_id LIMIT $4;
 

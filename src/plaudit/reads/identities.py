@@ -14,7 +14,7 @@ _SQL = queries_beside(__file__)
 async def users_known_as(
     connection: Connection, org_id: UUID, texts: Iterable[str], unique: Sequence[str] = ()
 ) -> dict[str, str]:
-    """Return the user ids of the members who have these texts as identities of one of the `unique` kinds."""
+    """Return the user ids of the members who have these strings as identities of one of the `unique` kinds."""
     names = {text: candidates(text) for text in texts}
     kinds = [kind for name in names.values() for kind, _ in name]
     values = [value for name in names.values() for _, value in name]
@@ -31,7 +31,7 @@ async def users_known_as(
 async def users_called(
     connection: Connection, org_id: UUID, names: Iterable[str], unique: Sequence[str] = ()
 ) -> dict[str, str]:
-    """Return the user ids for those of these names that are identities of members, but not user ids themselves.
+    """Return the user ids of the members with these names as identities. Leave out names that are user ids themselves.
 
     A user id always means the member with that id, even if it is also another member's identity.
     """
@@ -67,7 +67,7 @@ async def remaining_users(connection: Connection, org_id: UUID, user_id: str) ->
 
 
 async def existing_members(connection: Connection, org_id: UUID, user_ids: Iterable[str]) -> set[str]:
-    """Return those of these users who exist."""
+    """Return which of these users exist."""
     ids = [member_id_of(org_id, user_id) for user_id in user_ids]
     rows = await connection.fetch(_SQL.existing_members, [bucket_of(id_) for id_ in ids], ids)
     return {row["user_id"] for row in rows}

@@ -9,11 +9,11 @@ WHERE org_id = $1 AND (kind, value) IN (
 );
 
 -- name: merged
--- Those of these members who were merged, with the user they were merged into.
+-- Which of these members were merged, with the user they were merged into.
 SELECT user_id, merged_into FROM unnest($1::smallint[], $2::uuid[]) AS requested (bucket, member_id)
     JOIN members USING (bucket, member_id) WHERE merged_into IS NOT NULL;
 
 -- name: existing_members
--- Those of these members who exist.
+-- Which of these members exist.
 SELECT user_id FROM unnest($1::smallint[], $2::uuid[]) AS requested (bucket, member_id)
     JOIN members USING (bucket, member_id) WHERE erased_at IS NULL;

@@ -44,7 +44,7 @@ def explicit_member_id(org_id: UUID, row: Row) -> UUID | None:
 
 
 async def member_lines(connection: Connection, org_id: UUID, ids: Sequence[UUID]) -> list[MemberLine]:
-    """Return those of these members who exist, with all their data.
+    """Return these members with all their data. Leave out those that do not exist.
 
     Call it within a snapshot, so that a batch of events that is committed meanwhile is not visible in part.
     """

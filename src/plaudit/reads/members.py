@@ -53,7 +53,7 @@ async def fetch_members(connection: Connection, org_id: UUID, user_ids: Sequence
 async def fetch_page(
     connection: Connection, org_id: UUID, after: tuple[datetime, UUID], size: int, filters: Mapping[str, str]
 ) -> list[MemberView]:
-    """Return members in the order of joining whose fields, as text, equal `filters`."""
+    """Return members in order of joining whose fields, as text, equal `filters`."""
     rows = await connection.fetch(_SQL.page, org_id, *after, size, list(filters), list(filters.values()))
     return await _with_parts(connection, [dict(row) for row in rows])
 

@@ -8,7 +8,7 @@ SELECT member_id, bucket, user_id, attributes, enrolled_at, latest_at, active_at
 WHERE bucket = ANY($1::smallint[]) AND member_id = ANY($2::uuid[]) AND erased_at IS NULL;
 
 -- name: page
--- The members of an organisation in the order of joining whose fields ($5) have these values ($6), compared as text.
+-- The members of an organisation in order of joining whose fields ($5) have these values ($6), compared as text.
 SELECT member_id, bucket, user_id, attributes, enrolled_at, latest_at, active_at FROM members
 WHERE org_id = $1 AND (enrolled_at, member_id) > ($2, $3) AND erased_at IS NULL AND merged_into IS NULL
     AND NOT EXISTS (

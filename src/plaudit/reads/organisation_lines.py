@@ -1,7 +1,7 @@
 """An organisation's data that belongs to no member, as lines of an export: counts, codes, seeds and results.
 
 cap, stock      how much is used of a campaign's overall limit or a product's stock: {"quantity": 12}
-code            an unissued code of a pool, in the order of issue
+code            an unissued code of a pool, in order of issue
 expired_code    a code that expired unissued
 contest         a competition's seed and result
 round           a settled round of a league and its result

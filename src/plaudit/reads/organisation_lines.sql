@@ -20,7 +20,7 @@ SELECT segment_id AS key, version, looked_at, changed, finished_at FROM segment_
 WHERE org_id = $1 AND finished_at IS NOT NULL AND segment_id COLLATE "C" > $2 ORDER BY segment_id COLLATE "C" LIMIT $3;
 
 -- name: codes_after
--- The unissued codes, pool by pool in the order of issue.
+-- The unissued codes, pool by pool in order of issue.
 SELECT pool_id || '/' || code AS key, ordinal FROM codes
 WHERE org_id = $1 AND state = 'available' AND (pool_id, ordinal) > ($2, $3) ORDER BY pool_id, ordinal LIMIT $4;
 

@@ -42,10 +42,10 @@ async def origin_of(connection: Connection, programme: Programme, row: Row, user
 
 
 async def _counted_in(past: "_Past", rows: list[Row], metric: str, user_id: str, at: datetime) -> frozenset[str] | None:
-    """Return the documents of mechanics that counted a credit, and all of its later reversals.
+    """Return the documents of mechanics that counted a credit and all of its later reversals.
 
     Return None if the log no longer has the events. A credit of which nothing was left to release counts as released,
-    since a reversal of its reversal gives it back; one that is still pending counts as if it were released now.
+    since reversing its reversal restores it; one that is still pending counts as if it were released now.
     """
     if not says_what_counted(past.programme.compiled, metric):
         return frozenset()

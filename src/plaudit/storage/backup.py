@@ -39,7 +39,8 @@ async def backup(url: str, file: Path) -> None:
     """Write a consistent snapshot of the database to `file`. Other processes can keep writing meanwhile.
 
     The file appears only when it is complete, and only its owner can read it, as it contains keys and secrets. If
-    `file` is a symbolic link, its target is replaced. Raise BackupFailedError, also if the path is not a regular file.
+    `file` is a symbolic link, its target is replaced. Raise
+    BackupFailedError if it fails or the path is not a regular file.
     """
     target = _backup_target(file)
     connection = await connect(url)

@@ -151,7 +151,7 @@ async def _checked_whole(
 
 
 def _is_same(kind: DocumentKind, document: Document, before: Json) -> bool:
-    """Return whether a document equals the stored one, also if an earlier version stored it with fewer fields."""
+    """Return whether a document equals the stored one, even if an earlier version stored it with fewer fields."""
     try:
         stored = msgspec.convert(before, kind.type)
     except msgspec.ValidationError:
@@ -284,7 +284,7 @@ async def fetch_page(
     filters: dict[str, str],
     size: int,
 ) -> list[StoredDocument]:
-    """Return up to `size` documents of a kind after an ordinal, in the order of creation."""
+    """Return up to `size` documents of a kind after an ordinal, in order of creation."""
     fields = msgspec.json.encode(filters).decode()
     rows = await connection.fetch(_SQL.page, org_id, kind.name, after, fields, size)
     return [_stored(row) for row in rows]
@@ -299,7 +299,7 @@ async def fetch_versions(
     before: int,
     size: int,
 ) -> list[DocumentVersion]:
-    """Return a document's versions, newest first, also after its deletion. Raise NotFound."""
+    """Return a document's versions, newest first, even after its deletion. Raise NotFound."""
     rows = await connection.fetch(_SQL.versions, org_id, kind.name, id, before, size)
     versions = [
         DocumentVersion(

@@ -38,7 +38,7 @@ ON CONFLICT (org_id, segment_id) DO UPDATE SET
 DELETE FROM segment_fills WHERE org_id = $1 AND segment_id = $2;
 
 -- name: insert_version
--- Store a document as it is after a change, for ever.
+-- Store a document as it is after a change, permanently.
 INSERT INTO document_versions
     (org_id, kind, id, version, ordinal, program_version, change, doc, changed_at, changed_by)
 VALUES (
@@ -65,13 +65,13 @@ SELECT id, version, ordinal, doc, created_at, created_by, updated_at
 FROM documents WHERE org_id = $1 AND kind = $2 AND id = $3;
 
 -- name: page
--- A page of a kind's documents in the order of creation, filtered by fields ($4, a JSON object).
+-- A page of a kind's documents in order of creation, filtered by fields ($4, a JSON object).
 SELECT id, version, ordinal, doc, created_at, created_by, updated_at
 FROM documents WHERE org_id = $1 AND kind = $2 AND ordinal > $3 AND doc @> $4
 ORDER BY ordinal LIMIT $5;
 
 -- name: versions
--- The versions of a document, newest first, also of a deleted one.
+-- The versions of a document, newest first, even of a deleted one.
 SELECT version, change, doc, changed_at, changed_by, program_version
 FROM document_versions WHERE org_id = $1 AND kind = $2 AND id = $3 AND program_version < $4
 ORDER BY program_version DESC LIMIT $5;

@@ -60,7 +60,7 @@ async def start(pool: Pool, org_id: UUID, kind: str, by: str, job_id: UUID | Non
 
 
 async def create(connection: Connection, org_id: UUID, kind: str, by: str, result: str | None = None) -> UUID:
-    """Create a job and return its id. `result` is the part of it that is stored as JSON."""
+    """Create a job and return its id. `result` is the part of the job that is stored as JSON."""
     job_id = clock.new_uuid7()
     await connection.execute(_SQL.start, job_id, org_id, kind, clock.now(), by, result)
     return job_id

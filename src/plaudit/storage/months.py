@@ -86,7 +86,7 @@ def month_of(day: date) -> Range:
 
 
 def months_from(today: date) -> Iterable[Range]:
-    """Return this month and the coming months to create."""
+    """Return the months to create: the current month and the coming ones."""
     month = month_of(today)
     for _ in range(MONTHS_AHEAD + 1):
         yield month

@@ -90,7 +90,7 @@ async def connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
     return connection
 
 
-# The engine's statements always look rows up by key. A plan made while a table was empty would scan it for ever.
+# The engine's statements always look rows up by key. A plan made while a table was empty would scan it forever.
 _BY_KEY = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",

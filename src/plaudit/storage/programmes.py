@@ -92,7 +92,7 @@ class Programmes:
         return self._current.get(org_id) or await self.refresh(org_id)
 
     async def cached(self, org_id: UUID) -> Programme:
-        """Return the programme as of now in the database, also if another process has just changed it."""
+        """Return the programme as of now in the database, even if another process has just changed it."""
         async with self._pool.acquire() as connection:
             changed = await self.changed(connection, [org_id])
         return await (self.refresh(org_id) if changed else self.current(org_id))
@@ -212,7 +212,7 @@ async def reach_version(connection: Connection, org_id: UUID, version: int) -> N
 
 
 async def announce_change(connection: Connection, org_id: UUID) -> None:
-    """Notify every process, at the commit, that an organisation's programme has changed."""
+    """Notify every process, when the transaction commits, that an organisation's programme has changed."""
     await connection.execute(_SQL.announce_change, CHANNEL, org_id)
 
 

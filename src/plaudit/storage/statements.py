@@ -15,7 +15,7 @@ SEPARATOR = "\x1e"  # which neither ids nor JSON can contain
 
 
 def join_texts(texts: Iterable[str | None]) -> str:
-    """Return texts joined into one; None counts as empty."""
+    """Return strings joined into one; None counts as empty."""
     return SEPARATOR.join([text or "" for text in texts])
 
 
@@ -29,7 +29,7 @@ class ColumnType(Struct, frozen=True):
     """A type of columns. `encode` turns values into one parameter, which `array` decodes in SQL.
 
     The driver takes longer to check each item of a list than to send it, so most types are sent as one text. `cast` is
-    appended where a column is set, if `array` yields texts.
+    appended where a column is set, if `array` yields strings.
     """
 
     name: str
@@ -96,7 +96,7 @@ class Table:
         return tuple([values[name] for name in self.names])
 
     def parameters(self, rows: Sequence[Sequence[Any]]) -> list[Any]:
-        """Return the columns of rows as parameters of a statement, also if there are no rows."""
+        """Return the columns of rows as parameters of a statement, even if there are no rows."""
         columns: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else ((),) * len(self.names)
         return [encode(values) for encode, values in zip(self._encoders, columns, strict=True)]
 

@@ -20,7 +20,7 @@ from plaudit.storage import orgs
 
 ADVANCE_MAX = timedelta(days=3_660)
 INBOX_SECONDS_MAX = 30.0
-ROUNDS_MAX = 400  # that a clock goes through one by one, when it is moved over more of them
+ROUNDS_MAX = 400  # the rounds at whose ends a moving clock stops, at most
 
 
 class ClockAdvanceRequest(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -56,7 +56,7 @@ async def advance_clock(call: Call) -> ClockAdvance:
         raise Forbidden("Only a test organisation's clock can be moved (plaudit org create --test)", code="not_a_test")
     await _until_decided(call)
     timers, until = 0, programme.now() + by
-    for _ in range(ROUNDS_MAX):  # of leagues, each by itself: who moves by one plays the next in another division
+    for _ in range(ROUNDS_MAX):  # of leagues, one by one: a member who moves plays the next round in another division
         async with services.pool.acquire() as connection:
             end = await next_end(connection, await call.programme())
         if end is None or end >= until:
@@ -83,7 +83,7 @@ async def _move(call: Call, until: datetime) -> int:
     while settled:
         async with services.engine_pool.acquire() as connection:
             settled = await settle_rounds(connection, services.programmes, call.org_id)
-        await _until_decided(call)  # also what a worker has settled
+        await _until_decided(call)  # including prizes that a worker has queued
     return timers
 
 

@@ -128,7 +128,7 @@ async def list_entries(call: Call) -> Page:
 
 
 async def get_draw(call: Call) -> Draw:
-    """Return the hash of the draw's seed, which exists from the start; after the draw also the seed and the result."""
+    """Return the hash of the draw's seed, which exists from the start; after the draw, also the seed and result."""
     _, competition = await _competition(call)
     async with call.connection() as connection:
         await open_draw(connection, call.org_id, competition.competition_id)

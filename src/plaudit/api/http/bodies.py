@@ -1,4 +1,4 @@
-"""Request bodies, with a time limit: a client that sends a byte now and then does not hold a connection forever.
+"""Request bodies, with a time limit: a client that sends a byte now and then cannot hold a connection forever.
 
 The time that a body may take depends on the bytes received so far, not on its maximum size. Otherwise one byte a second
 would be accepted for as long as the largest body may take.

@@ -147,7 +147,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     """A row of the table of operations.
 
     `name` is the operationId, which names the method in generated clients and never changes. The `summary` has at most
-    60 characters; details go type_ the `description`.
+    60 characters; details go into the `description`.
 
     Who may call it: a server with the `scope`; with `member`, also a member's token; with `anonymous`, anyone who names
     an organisation; with none of the three, anyone.

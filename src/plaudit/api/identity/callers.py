@@ -20,7 +20,7 @@ from .tokens import TokenService, VerifiedToken
 # Also how long a revoked key, or a token whose provider was removed, can still be accepted.
 CACHED_SECONDS = 5.0
 CACHED_MAX = 20_000
-ANY_SCOPE = "any"  # of an operation for any API secret, which may omit the organisation's header
+ANY_SCOPE = "any"  # of operations that accept any API secret, without the organisation's header
 
 
 class Caller(Struct, frozen=True, kw_only=True):
@@ -67,7 +67,7 @@ class CallerCache:
         secret = credentials.strip()
         if anonymous and not kind:
             return Caller(org_id=await self._org_named(headers), name="anybody")
-        basic = kind.lower() == "basic" and scope == "actions:write"  # Segment's libraries send their write key so
+        basic = kind.lower() == "basic" and scope == "actions:write"  # how Segment's libraries send their write key
         if basic:
             secret = basic_credentials(secret)[0]
         if (kind.lower() != "bearer" and not basic) or not secret:

@@ -85,7 +85,7 @@ class JwksCache:
     def _provider(self, url: str) -> _Provider:
         provider = self._providers.get(url)
         if provider is None:
-            if len(self._providers) >= PROVIDERS_MAX:  # most have URLs that are in no settings any more
+            if len(self._providers) >= PROVIDERS_MAX:  # most have URLs that no settings contain any longer
                 self._providers = {
                     known_url: known for known_url, known in self._providers.items() if known.fetch is not None
                 }

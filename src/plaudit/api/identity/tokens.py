@@ -30,7 +30,7 @@ from plaudit.storage.signing_keys import TOKEN_SECONDS_MAX, SigningKey, signing_
 from .jwks import JwksCache
 
 LEEWAY_SECONDS = 60
-KEYS_SECONDS = 30.0  # the longest until this process knows a key that another one has created
+KEYS_SECONDS = 30.0  # the longest time until this process knows a key that another one has created
 TOKEN_BYTES_MAX = 8_192
 
 
@@ -201,7 +201,7 @@ def _verified_claims(
 
 
 def _unverified(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Return the header and the claims without checking the signature. Anybody may have written them."""
+    """Return the header and the claims without checking the signature. Anyone can have written them."""
     try:
         header = jwt.get_unverified_header(token)
         claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})

@@ -47,7 +47,7 @@ async def post_action(call: Call) -> OperationResult:
     user_id = user_among(action, await known_users(call.services.pool, programme, [action]))
     key = action.event_id or call.headers.get("idempotency-key") or key_in(action.metadata)
     seconds = _seconds_to_wait(call.headers.get("prefer", ""))
-    if seconds is not None:  # else it is passed on by who was merged, a moment later
+    if seconds is not None:  # otherwise it is passed on when it is decided, a moment later
         async with call.connection() as connection:
             user_id = await remaining_user(connection, call.org_id, user_id)
     arrival = to_arrival(programme, action, user_id, key, call.correlation_id, source=API)
@@ -131,7 +131,7 @@ def _action_on(line: bytes) -> Action | PlauditError:
 
 
 def _seconds_to_wait(prefer: str) -> float | None:
-    """The N of `Prefer: wait=N` (RFC 7240), bounded; None when the client does not ask for it."""
+    """Return the N of `Prefer: wait=N` (RFC 7240), bounded, or None if the client does not ask to wait."""
     for preference in prefer.lower().replace(";", ",").split(","):
         name, _, value = preference.strip().partition("=")
         if name == "wait" and value.isascii() and value.strip('"').isdigit():

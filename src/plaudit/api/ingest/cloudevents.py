@@ -71,7 +71,7 @@ def _action_of(raw: Any) -> Action | PlauditError:
 
 
 def _data_of(cloud_event: CloudEvent) -> dict[str, Any]:
-    """The data of an event, by either name. Raises Invalid for what is no JSON object."""
+    """Return the data of an event, from either of its fields. Raise Invalid if it is not a JSON object."""
     data = cloud_event.data or None
     if cloud_event.data_base64 is UNSET or cloud_event.data_base64 is None:
         return data or {}

@@ -1,4 +1,4 @@
-"""Response types of the operations on bulk jobs, and on rollbacks,."""
+"""Response types of the operations on bulk jobs and rollbacks."""
 
 from typing import TYPE_CHECKING, Any, Literal
 

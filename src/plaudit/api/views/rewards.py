@@ -37,7 +37,7 @@ class _GrantedReward(WithIssuedCoupon, kw_only=True):
     quantity: int | UnsetType = UNSET
 
 
-# Response fields by the names in an effect's outcome, and those of them that are counts.
+# Response fields by the names in an effect's outcome, and which of them are counts.
 GIVEN = {"productId": "product_id", "quantity": "quantity"}
 NUMBERS = ["quantity"]
 

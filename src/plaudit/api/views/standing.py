@@ -18,7 +18,7 @@ _LIMIT = b"x-ratelimit-limit"
 
 
 def policy_for(caller: Caller, tier: str, operation: Operation | None = None) -> tuple[Policy | None, str]:
-    """Return the policy that a caller's requests count against, and the owner of the window. None is no limit."""
+    """Return the policy that a caller's requests count against, and the owner of the window. None means no limit."""
     if tier == UNLIMITED:
         return None, ""
     if caller.user_id is not None:

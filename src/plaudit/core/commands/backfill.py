@@ -1,4 +1,4 @@
-"""Apply a campaign to events before it existed: without notifications, once per past event.
+"""Apply a campaign to events from before it existed: without notifications, once per past event.
 
 A simulation has computed what the campaign would have paid for the event, and the member's progress. The order contains
 both, so the member gets exactly that, whatever has happened since.

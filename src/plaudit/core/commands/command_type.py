@@ -27,7 +27,7 @@ class Strangers(Enum):
 
     join = auto()  # it enrols the user
     join_if_allowed = auto()  # it enrols the user, unless the organisation's settings forbid it for actions
-    join_by_api = auto()  # it enrols the user if it came by the API; otherwise it is refused: the member was erased
+    join_by_api = auto()  # it enrols the user if it came via the API; otherwise it is refused: the member was erased
     join_unless_engine = auto()  # it enrols the user unless the engine created it
     join_themselves = auto()  # it enrols the user, and emits `user.enrolled` itself if at all
     are_refused = auto()
@@ -97,7 +97,7 @@ class CommandType(Struct, frozen=True, kw_only=True):
     effect: str | None = None
 
     def run(self, context: Context) -> RefusalCode | None:
-        """Carry out the command of the present event. Return the refusal, or None."""
+        """Carry out the command of the current event. Return the refusal, or None."""
         return self.apply(context, self.decode(context.event.data, self.order))
 
 

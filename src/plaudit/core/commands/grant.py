@@ -17,7 +17,7 @@ class GrantOrder(Struct, frozen=True, rename="camel"):
     """The reward to grant, and the reason."""
 
     reward_id: str
-    reason: Any = None  # a text; anything else is ignored
+    reason: Any = None  # a string; anything else is ignored
 
 
 def _grant(context: Context, order: GrantOrder) -> RefusalCode | None:

@@ -2,6 +2,6 @@
 
     source ──grammar──► tree of nodes ──compiling──► closures ──evaluation──► a value, or FormulaError
 
-Everything is bounded. Length, size, nesting, ranges, patterns and function names are checked on saving. Lists, texts and
-steps are checked during evaluation. docs/reference/formulas.md describes the language.
+Everything is bounded. Length, size, nesting, ranges, patterns and function names are checked on saving. Lists, strings
+and steps are checked during evaluation. docs/reference/formulas.md describes the language.
 """

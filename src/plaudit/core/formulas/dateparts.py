@@ -68,7 +68,7 @@ _LENGTH_TEXT_MAX = 60
 
 
 def duration_of(amount: Any, unit: Any = None) -> tuple[int, int, int]:
-    """Return a text such as `1d 5h`, or a number and a unit, as seconds, months and years."""
+    """Return a string such as `1d 5h`, or a number and a unit, as seconds, months and years."""
     if isinstance(amount, str) and unit is None:
         return _sum_of(_parts(amount))
     unit_name = UNITS.get(unit) if isinstance(unit, str) else None

@@ -25,9 +25,9 @@ _MONTHS = {"year": 12, "quarter": 3, "month": 1}
 
 
 def date_of(value: Any, time_zone: tzinfo = UTC) -> Date:
-    """Return a text, a number of milliseconds since 1970, or a date as a date.
+    """Return a string, a number of milliseconds since 1970, or a date as a date.
 
-    A text with an offset is an instant; a text without one is a local time in the time zone.
+    A string with an offset is an instant; a string without one is a local time in the time zone.
     """
     if isinstance(value, Date):
         return value

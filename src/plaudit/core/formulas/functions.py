@@ -42,12 +42,12 @@ class Function(Struct, frozen=True):
 
 
 def length(run: Run, value: Any) -> int:
-    """Return the number of characters of a text, or of items of a list."""
+    """Return the number of characters of a string, or of items of a list."""
     return len(value) if isinstance(value, str) else len(items(run, value, "len"))
 
 
 def contains(run: Run, whole: Any, part: Any) -> bool:
-    """Return whether a text contains a part, or a list an item."""
+    """Return whether a string contains a part, or a list an item."""
     if isinstance(whole, str):
         return text(part, "contains") in bounded_text(whole)
     return any(same(read(item), part) for item in items(run, whole, "contains"))
@@ -107,7 +107,7 @@ def _object(run: Run, value: Any, what: str) -> Object:
 
 
 def split(run: Run, whole: Any, separator: Any) -> list[str]:
-    """Return the parts of a text between separators."""
+    """Return the parts of a string between separators."""
     whole, separator = text(whole, "split"), text(separator, "split")
     parts = ["", *whole, ""] if separator == "" else whole.split(separator)
     run.spend(len(parts))
@@ -115,7 +115,7 @@ def split(run: Run, whole: Any, separator: Any) -> list[str]:
 
 
 def fuzzy(run: Run, value: Any, expected: Any) -> Any:
-    """Return the similarity of two texts, from 0 to 1; for a list of texts, the similarity of each."""
+    """Return the similarity of two strings, from 0 to 1; for a list of strings, the similarity of each."""
     if isinstance(value, list):
         return [likeness(run, item, expected) for item in items(run, value, "fuzzyMatch")]
     return likeness(run, value, expected)
@@ -166,17 +166,17 @@ def mode(run: Run, value: Any) -> Number:
 
 
 def rounded(_: Run, value: Any, places: Any = 0) -> Number:
-    """Round a number to so many decimal places; halves are rounded away from zero."""
+    """Round a number to `places` decimal places; halves are rounded away from zero."""
     return exact.rounded(number(value, "round"), integer(places, "round"))
 
 
 def truncated(_: Run, value: Any, places: Any = 0) -> Number:
-    """Cut a number off after so many decimal places."""
+    """Truncate a number to `places` decimal places."""
     return exact.rounded(number(value, "trunc"), integer(places, "trunc"), ROUND_DOWN)
 
 
 def to_number(_: Run, value: Any) -> Number:
-    """Convert a number, a text, true (1) or false (0) to a number."""
+    """Convert a number, a string, true (1) or false (0) to a number."""
     if isinstance(value, bool):
         return int(value)
     if isinstance(value, str):
@@ -188,7 +188,7 @@ def to_number(_: Run, value: Any) -> Number:
 
 
 def to_text(_: Run, value: Any) -> str:
-    """Convert null, true, false, a number or a text to a text."""
+    """Convert null, true, false, a number or a string to a string."""
     return as_text(value)
 
 
@@ -198,7 +198,7 @@ def type_name(_: Run, value: Any) -> str:
 
 
 def is_numeric(_: Run, value: Any) -> bool:
-    """Return whether a value is a number, or the text of one."""
+    """Return whether a value is a number, or a string that represents one."""
     if isinstance(value, str):
         try:
             return exact.number_from(value) is not None

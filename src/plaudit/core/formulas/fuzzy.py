@@ -1,4 +1,4 @@
-"""The similarity of two texts: the Damerau-Levenshtein distance, as a share of the longer one."""
+"""The similarity of two strings: the Damerau-Levenshtein distance, as a share of the longer one."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from .values import Run, text
 
 
 def likeness(run: Run, value: Any, expected: Any) -> Number | None:
-    """Return the similarity of two texts: 1 if they are equal, 0 if they have nothing in common."""
+    """Return the similarity of two strings: 1 if they are equal, 0 if they have nothing in common."""
     a, b = text(value, "fuzzyMatch"), text(expected, "fuzzyMatch")
     if max(len(a), len(b)) > FUZZY_TEXT_MAX:
         raise FormulaError(f"fuzzyMatch compares texts of at most {FUZZY_TEXT_MAX} characters")
@@ -20,7 +20,7 @@ def likeness(run: Run, value: Any, expected: Any) -> Number | None:
 
 
 def _distance(a: str, b: str) -> int:
-    """Return the insertions, deletions, substitutions and transpositions between two texts."""
+    """Return the insertions, deletions, substitutions and transpositions between two strings."""
     far = len(a) + len(b)
     rows = [[far] * (len(b) + 2)] + [[far, i, *([0] * len(b))] for i in range(len(a) + 1)]
     rows[1] = [far, *range(len(b) + 1)]

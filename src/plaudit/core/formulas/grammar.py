@@ -1,4 +1,4 @@
-"""The grammar and the parser of formulas: a text becomes a tree, or a FormulaError with the position."""
+"""The grammar and the parser of formulas: a string becomes a tree, or a FormulaError with the position."""
 
 from functools import lru_cache
 from typing import Any, cast

@@ -10,8 +10,8 @@ EVENT_STEPS_MAX = 250_000  # steps of one event: all evaluations and patterns, i
 POWER_MAX = 1_000  # the largest exponent
 POWER_STEPS = 60  # additional steps for a power, which costs so much more than a sum
 DATE_STEPS = 6  # additional steps for a date, or for a method of a date
-TEXT_A_STEP = 64  # characters of a text that a function can read in one step
-FUZZY_TEXT_MAX = 200  # characters of the texts that fuzzyMatch compares: the cost grows with their product
+TEXT_A_STEP = 64  # characters of a string that a function can read in one step
+FUZZY_TEXT_MAX = 200  # characters of the strings that fuzzyMatch compares: the cost grows with their product
 
 
 class FormulaError(ValueError):

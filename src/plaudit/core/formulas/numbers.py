@@ -29,7 +29,7 @@ def number_in(value: float | Decimal) -> Number:
         if -NUMBER_MAX <= value <= NUMBER_MAX:
             return value
         raise NumberTooLarge(_TOO_LARGE)
-    try:  # a float is taken as its decimal text, as its sender wrote it
+    try:  # a float is taken as its decimal string, as its sender wrote it
         exact = _EXACT.create_decimal(repr(value) if isinstance(value, float) else value)
     except Overflow:
         raise NumberTooLarge(_TOO_LARGE) from None
@@ -39,7 +39,7 @@ def number_in(value: float | Decimal) -> Number:
 
 
 def number_from(text: str) -> Number | None:
-    """Return the number that a text represents, or None. Raise FormulaError if it is out of range."""
+    """Return the number that a string represents, or None. Raise FormulaError if it is out of range."""
     plain = text.strip()
     if len(plain) > 100 or not plain.isascii() or not plain.lstrip("+-")[:1].isdigit():
         return None
@@ -60,7 +60,7 @@ def number_out(value: Number) -> int | float:
 
 
 def number_text(value: Number) -> str:
-    """Return a number as a decimal text, without an exponent and without trailing zeros."""
+    """Return a number as a decimal string, without an exponent and without trailing zeros."""
     if isinstance(value, int):
         return str(value)
     text = format(value or Decimal(0), "f")  # 0 has no sign
@@ -131,7 +131,7 @@ def ceil(a: Number) -> int:
 
 
 def rounded(a: Number, places: int, how: str = ROUND_HALF_UP) -> Number:
-    """Return a rounded to so many decimal places; by default, halves are rounded away from zero."""
+    """Return a rounded to `places` decimal places; by default, halves are rounded away from zero."""
     if isinstance(a, int) or places >= DIGITS:
         return a
     try:

@@ -49,7 +49,7 @@ OPERATIONS: dict[str, tuple[BinaryOperation, BinaryOperation]] = {
 
 
 def among(run: Run, value: Any, several: Any) -> bool:
-    """Return whether a value is an item of a list, or a text a key of an object."""
+    """Return whether a value is an item of a list, or a string a key of an object."""
     if isinstance(several, dict) and isinstance(value, str):
         return value in several
     if isinstance(value, list | dict):
@@ -68,7 +68,7 @@ def within(value: Any, low: Any, high: Any, *, from_low: bool, to_high: bool) ->
 
 
 def child(whole: Any, key: Any) -> Any:
-    """Return the value of a key of an object, or an item of a list or a character of a text by its index, or null."""
+    """Return the value of a key of an object, or an item of a list or a character of a string by its index, or null."""
     if isinstance(whole, dict):
         return read(cast("dict[str, Any]", whole).get(key)) if isinstance(key, str) else None
     if isinstance(whole, list | str) and key.__class__ in NUMBERS:
@@ -80,7 +80,7 @@ def child(whole: Any, key: Any) -> Any:
 
 
 def sliced(run: Run, whole: Any, first: Any, last: Any) -> Any:
-    """Return the slice of a text or a list from one index to another, both inclusive."""
+    """Return the slice of a string or a list from one index to another, both inclusive."""
     length = len(whole) if isinstance(whole, str) else len(items(run, whole, "a slice"))
     start = 0 if first is None else first
     end = length - 1 if last is None else last

@@ -1,4 +1,4 @@
-"""Values in formulas: null, true, false, numbers, texts, lists, objects and dates, and the functions for all of them.
+"""Values in formulas: null, true, false, numbers, strings, lists, objects and dates, and the functions for all of them.
 
 Input values are JSON and are not converted in advance: a number becomes exact when a formula reads it.
 """
@@ -115,14 +115,14 @@ def integer(value: Any, what: str) -> int:
 
 
 def text(value: Any, what: str) -> str:
-    """Return a text. Raise FormulaError for any other value, or if the text is too long."""
+    """Return a string. Raise FormulaError for any other value, or if the string is too long."""
     if not isinstance(value, str):
         raise FormulaError(f"{what} needs a string (got {kind_of(value)})")
     return bounded_text(value)
 
 
 def bounded_text(value: str) -> str:
-    """Return a text. Raise FormulaError if it is too long."""
+    """Return a string. Raise FormulaError if it is too long."""
     if len(value) > TEXT_MAX:
         raise FormulaError(f"a string has more than {TEXT_MAX:,} characters")
     return value
@@ -152,7 +152,7 @@ def bounded_list(array: list[Any]) -> list[Any]:
 
 
 def as_text(value: Any) -> str:
-    """Return null, a boolean, a number or a text as a text. Raise FormulaError for any other value."""
+    """Return null, a boolean, a number or a string as a string. Raise FormulaError for any other value."""
     if isinstance(value, str):
         return bounded_text(value)
     if value is None:
@@ -182,7 +182,7 @@ def plain(value: Any) -> Any:
 
 
 def joined(run: Run, parts: Iterable[str]) -> str:
-    """Join texts. Raise FormulaError if the result is too long."""
+    """Join strings. Raise FormulaError if the result is too long."""
     texts: Sequence[str] = list(parts)
     length = sum(map(len, texts))
     if length > TEXT_MAX:

@@ -47,7 +47,7 @@ class Origin(Struct, frozen=True):
 
 
 def earned_and_scored(amount: int, cause_kind: str, kind: str) -> tuple[bool, bool]:
-    """Return whether a transaction that is not a reversal is earned, and whether scores count it. See `Booked`."""
+    """Return whether a transaction that is not a reversal is earned, and whether it counts for scores. See `Booked`."""
     if amount <= 0 or cause_kind == MERGE.kind or (kind == RECEIPT and cause_kind == MANUAL.kind):
         return False, False
     return True, cause_kind not in (OPENING.kind, IMPORT.kind)
@@ -59,7 +59,7 @@ def is_earned(booked: Booked) -> bool:
 
 
 def is_scored(booked: Booked) -> bool:
-    """Return whether scores count a transaction."""
+    """Return whether a transaction counts for scores."""
     return earned_and_scored(booked.amount, booked.cause_kind, booked.kind)[1]
 
 

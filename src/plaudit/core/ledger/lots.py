@@ -139,7 +139,7 @@ def _to_spend(book: Book, *, pending_too: bool) -> list[Lot]:
 
 
 def take_from_lots(book: Book, numbers: Container[int], amount: int) -> tuple[Book, tuple[Posting, ...], int]:
-    """Take an amount from these lots, pending ones included, but not held parts. Return also the missing amount."""
+    """Take an amount from these lots, pending ones included, but not held parts. Also return the missing amount."""
     return _take(book, [lot for lot in book.lots if lot.number in numbers and lot.number != DEBT], amount)
 
 
@@ -209,7 +209,7 @@ def expire(book: Book, now: datetime) -> tuple[Book, tuple[Posting, ...]]:
 
 
 def counting(book: Book, before: Book, counts: Mapping[datetime, int]) -> Book:
-    """Return the book with corrections so that its releases count the same for scores as in `before`, plus `counts`.
+    """Return the book, corrected so that its releases add the same to scores as those of `before`, plus `counts`.
 
     By default, a pending amount counts when it is released. But an imported amount does not count; and an amount that
     another credit's reversal took from a pending lot still counts, because the other credit counts less.
@@ -241,7 +241,7 @@ def release(book: Book, now: datetime) -> tuple[Book, int, int]:
 
 
 def pay_off(book: Book) -> tuple[Book, tuple[Posting, ...]]:
-    """Pay off debt from available lots, in spending order, but not from held parts. Return also the postings."""
+    """Pay off debt from available lots, in spending order, but not from held parts. Also return the postings."""
     if not book.lots or book.lots[0].number != DEBT:
         return book, ()
     owed = -book.lots[0].amount
@@ -270,7 +270,7 @@ def with_activity(book: Book, day: int, days: int) -> Book:
 
 
 def _joined(stretches: Iterable[tuple[int, int]], days: int) -> tuple[tuple[int, int], ...]:
-    """Return stretches of activity, joining those that are at most so many days apart."""
+    """Return stretches of activity, joining those that are at most `days` days apart."""
     joined: list[tuple[int, int]] = []
     for first, last in sorted(stretches):
         if joined and first <= joined[-1][1] + days:
@@ -281,7 +281,7 @@ def _joined(stretches: Iterable[tuple[int, int]], days: int) -> tuple[tuple[int,
 
 
 def lasting(book: Book, day: int, days: int) -> int:
-    """Return the last day of the stretch of activity that extends what a member has on `day`, or `day` itself."""
+    """Return the last day of the stretch of activity that renews the lots of `day`, or `day` if there is none."""
     return next((max(last, day) for first, last in reversed(book.active) if first - days <= day <= last + days), day)
 
 
@@ -328,7 +328,7 @@ def with_next_due(book: Book, remind_at: Callable[[datetime], datetime] | None) 
             times.append(lot.available_at)
         if lot.expires_at is not None and lot.amount > reserved.get(
             lot.number, 0
-        ):  # else it expires with the hold's end
+        ):  # otherwise it expires when the hold ends
             times.append(lot.expires_at if lot.reminded or remind_at is None else remind_at(lot.expires_at))
     due = min(times, default=None)
     return book if due == book.due_at else structs.replace(book, due_at=due)

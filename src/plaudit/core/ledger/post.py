@@ -171,7 +171,7 @@ def settle(context: Context, metric: Metric) -> None:
 
 
 def _earned_by(context: Context, transaction: Transaction, origin: Origin | None) -> tuple[int, bool]:
-    """Return what a transaction adds to the member's lifetime amount, and whether scores count it."""
+    """Return what a transaction adds to the member's lifetime amount, and whether it counts for scores."""
     if transaction.lifetime is not None:  # set by a merge
         return transaction.lifetime, False
     if origin is not None:

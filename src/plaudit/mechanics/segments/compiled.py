@@ -17,7 +17,7 @@ from .state import KIND, cause_of
 class EventTally(Struct, frozen=True, kw_only=True):
     """A number worked out from a member's events: their `count`, the `sum` of a field, or the `days_since` the last one.
 
-    `days` limits it to so many local days, including today; None: no limit.
+    `days` limits it to a number of local days, including today; None: no limit.
     """
 
     type: str

@@ -67,7 +67,7 @@ def would_be_in(
 
 
 def would_change(program: Program, segment: Segment, member: Member, now: datetime) -> bool:
-    """Return whether evaluating a segment would change a membership, with the tallies that the member has now."""
+    """Return whether evaluating a segment would change a membership, with the member's current tallies."""
     state = state_in(member, segment.segment_id)
     return is_member(_evaluation_context(program, member, now), segment, state) != state.member
 
