@@ -143,9 +143,9 @@ def pages() -> dict[str, str]:
     codes.append(NOT_FOUND)
     refusals = [f"## {one}\n\n{MEANINGS[one]}" for one in all_refusals()]
     return {
-        "effects.md": page("Effects", "What a campaign says should follow.", effects),
+        "effects.md": page("Effects", "What a campaign does when it fires.", effects),
         "operators.md": page("Operators", "How a condition compares.", operators),
-        "triggers.md": page("Triggers", "What the engine fires itself.", triggers),
+        "triggers.md": page("Triggers", "The triggers that the engine fires.", triggers),
         "documents.md": page("Documents", "The kinds of configuration, and their fields.", kinds),
         "structures.md": page("Structures", "What documents and effects are made of, field by field.", structures()),
         "settings.md": page("Settings", "Environment variables; options of the commands go before them.", settings),
@@ -207,7 +207,7 @@ shows it as `reason`. An action returns 202 even if everything is refused. A com
 transaction, a check-in …) returns 409 with the refusal as `error.code`."""
 
 VALUES = """\
-What any value from outside may be, at every call and in every file. A value beyond its bound is refused with a 400 that
+The bounds of all values in requests and files. A value beyond its bound is refused with a 400 that
 names the field by its path (`data.items[2].price must …`); in a batch or an import only its own line is. A field's own
 bounds, such as the length of a name, are with the field."""
 
@@ -222,14 +222,14 @@ PATHS = """\
 ## Numbers that are names
 
 A card number or a barcode of 20 digits is a name: send it as a string. As a JSON number it is beyond 64 bits, and other
-systems on its way would round it.
+systems along the way would round it.
 
 ## Ids in paths
 
 An id in a path is percent-encoded, every character but letters, digits, `-`, `.`, `_` and `~`: the user `a/b` is
 `/v1/profiles/a%2Fb`, the user `a%2Fb` is `/v1/profiles/a%252Fb`. It is decoded once. Proxies in front of the server must
-hand the path on as it is (nginx: `proxy_pass` without a path). Where an id is also the name of a call, as `schema` in
-`/v1/profiles/schema`, one of its letters is encoded as well: `/v1/profiles/%73chema`."""
+pass the path on unchanged (nginx: `proxy_pass` without a path). Where an id is also the name of a call, as `schema` in
+`/v1/profiles/schema`, one of its letters is also encoded: `/v1/profiles/%73chema`."""
 
 
 def invariants() -> list[str]:

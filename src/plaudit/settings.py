@@ -65,8 +65,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     silent_seconds: Annotated[
         float,
         Meta(
-            description="How long a process may be silent, in seconds, before it is taken to hang and replaced; "
-            "0 is for ever.",
+            description="How long a process may be silent, in seconds, before it counts as hanging and is replaced; "
+            "0 disables the check.",
             ge=0,
         ),
     ] = 5.0

@@ -41,7 +41,7 @@ async def number_at(connection: Connection, org_id: UUID, position: FeedPosition
     known = row["message_id"]
     if number > row["number"] or (known is not None and known.hex[:DIGITS] != name):
         raise Conflict(
-            "after must be a cursor of this feed as it is now: the server has been set back to an earlier state since "
+            "after must be a cursor of this feed as it is now: the server has been restored from a backup since "
             "this one was given. Fetch with since= and a time before that, and skip the messages whose id you have",
             code="cursor_ahead",
         )

@@ -51,7 +51,7 @@ BY_QUERY = {
     "lots_are_postings": Invariant("balances", "each lot = sum of the postings on it", _NOT_BY_HAND),
     "postings_are_transaction": Invariant("transactions", "transaction = sum of its postings on lots", _RESTORE),
     "reversed_once": Invariant(
-        "transactions", "no transaction over-reversed",
+        "transactions", "no transaction reversed by more than its amount",
         "Return the excess (POST /v1/transactions), and report it",
     ),
     "reversals_in_time": Invariant(
@@ -80,7 +80,7 @@ BY_QUERY = {
     ),
     "erased_are_nowhere": Invariant(
         "members", "no erased person on a board, in a draw or in a segment",
-        "Delete the rows of that member in the place that is named, and report it",
+        "Delete that member's rows from the named table, and report it",
     ),
     "scores_are_sums": Invariant(
         "standings", "score = sum of what counted in the competition",
@@ -95,7 +95,7 @@ BY_QUERY = {
 
 STATE_KINDS_KNOWN = Invariant(
     "states", "every state is a campaign's or a mechanic's",
-    "Run the version of Plaudit that has the mechanic; else delete the rows that are named from the table `progress`",
+    "Run the version of Plaudit that has the mechanic; otherwise delete the listed rows from the table `progress`",
 )  # fmt: skip
 TRANSFERS = Invariant(
     "transfers", "every transfer has arrived in full, is on its way, or was returned",

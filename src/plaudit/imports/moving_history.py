@@ -40,7 +40,7 @@ def changed() -> Invalid:
 
 def already_a_member() -> Invalid:
     """Return the error of history that belongs to an existing member of this server."""
-    return Invalid("The user is a member here already: their history cannot be added to", code="member_exists")
+    return Invalid("The user is already a member here, so their history cannot be extended", code="member_exists")
 
 
 async def take_events(

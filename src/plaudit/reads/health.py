@@ -62,7 +62,7 @@ async def warnings(connection: Connection) -> list[Notice]:
                 )
             )
         if not row["present"]:
-            notices.append(Notice("month_missing", f"{table} has no partition for the present month"))
+            notices.append(Notice("month_missing", f"{table} has no partition for the current month"))
         elif not row["ahead"]:
             notices.append(Notice("month_missing", f"{table} has no partition for the next month"))
     for row in await connection.fetch(_SQL.chores_left_out, NOT_CHORES, TRIES_MAX):

@@ -88,7 +88,9 @@ async def create_key(call: Call) -> ApiKeyWithSecret:
         raise invalid_fields([FieldError("expiresAt", "must be in the future")])
     async with call.connection() as connection:
         if len(await orgs.api_keys(connection, call.org_id)) >= KEYS_MAX:
-            raise Conflict(f"There may be at most {KEYS_MAX} keys", code="too_many_keys")
+            raise Conflict(
+                f"The organisation may have at most {KEYS_MAX} API keys; revoke one first", code="too_many_keys"
+            )
         return await _create(connection, call.org_id, body.name, tuple(body.scopes), body.expires_at)
 
 

@@ -105,7 +105,7 @@ def _requested_round(call: Call, competition: Competition) -> str | None:
 
 
 def _no_round(name: str) -> NotFound:
-    return NotFound(f"No round {name!r} has been played: it must be named like 2026-W47", code="round_not_found")
+    return NotFound(f"No round {name!r} has been played; rounds have names such as 2026-W47", code="round_not_found")
 
 
 def _place_view(standing: RankedMember, decimals: int) -> LeaderboardPlace:
