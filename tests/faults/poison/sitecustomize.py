@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import Any, cast
 
@@ -93,9 +94,13 @@ def poison_the_parts() -> None:
     poisoned_at("save", documents, "checked_document", lambda _, raw, *__: raw.get("name"))
     poisoned_at("compile", programmes, "compile_in_force", compiled_name)
     poisoned_at("chore", fill_segments, "triggers_of", lambda segment: segment.segment_id)
-    poisoned_at("chore", settle_competitions, "_give_prizes", lambda _, __, competition: competition.competition_id)
+    poisoned_at("chore", settle_competitions, "_pay_prizes", lambda _, __, competition: competition.competition_id)
     poisoned_at("chore", settle_leagues, "_settle", lambda _, __, competition, *___: competition.competition_id)
 
 
 if "plaudit" in sys.orig_argv and "--child" in sys.orig_argv:
-    poison_the_parts()
+    try:
+        poison_the_parts()
+    except BaseException:  # which Python would only print, and the server would run without its poison
+        traceback.print_exc()
+        os._exit(70)

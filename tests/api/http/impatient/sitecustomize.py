@@ -5,4 +5,5 @@ import sys
 if "plaudit" in sys.orig_argv and "--child" in sys.orig_argv:
     from plaudit.api.http import bodies
 
+    assert "GRACE_SECONDS" in vars(bodies)
     bodies.GRACE_SECONDS = 1.0
