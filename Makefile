@@ -26,7 +26,7 @@ run: install ## run a server on http://127.0.0.1:8000, with its own PostgreSQL a
 	$(BIN)/plaudit serve
 
 test: install ## run all tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 model: install ## compare random histories with a slow model; HISTORIES=20000, SEED= repeats a run
 	PLAUDIT_MODEL_HISTORIES=$(or $(HISTORIES),20000) PLAUDIT_MODEL_SEED=$(SEED) $(BIN)/python -m pytest -n 2 --dist worksteal -rP tests/model

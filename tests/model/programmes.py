@@ -319,7 +319,7 @@ def patient(draw: Any) -> Documents:
         "pendingDays": 0 if caps else draw(st.sampled_from([0, 3])),
     }  # fmt: skip
     found: Documents = [settings(draw(st.sampled_from(ZONES))), ("metric", "points", points), ("metric", "xp", {})]
-    amount = "amount + 1" if points["expiry"] == put_off else "amount"
+    amount = 2 if points["expiry"] == put_off else "amount"
     found.append(("campaign", "camp_earn", campaign("buy", config(amount=amount), priority=9)))
     if points["expiry"] == put_off:
         points["earningCaps"] = []

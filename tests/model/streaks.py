@@ -65,11 +65,13 @@ class Walk:
 
     # What happens to it.
 
+    def turn_at(self, at: datetime) -> int:
+        """The day that something counts for; "until graceHours after its end a missing day can still be made up for"."""
+        turn, before = (self.turn(day_of(instant, self.zone)) for instant in (at, at - self.grace))
+        return before if self.counted and before == self.missing() < turn else turn
+
     def check_in(self, thing: Json) -> None:
-        turn = self.turn(day_of(thing["at"], self.zone))
-        before = self.turn(day_of(thing["at"] - self.grace, self.zone))
-        if self.counted and before == self.missing() < turn:
-            turn = before  # "until graceHours after its end a missing day can still be made up for"
+        turn = self.turn_at(thing["at"])
         if turn in self.counted:
             return
         self.counts[turn] = self.counts.get(turn, 0) + 1
@@ -246,11 +248,11 @@ def by_hand(world: Any, member: Json, what: Json) -> str | None:
             turn = present.turn(what["day"])
             if not present.freezes:
                 return "no_freeze_left"
-            if turn < present.turn(day_of(world.now, present.zone)) or turn in present.frozen | present.counted:
+            if turn < present.turn_at(world.now) or turn in present.frozen | present.counted:
                 return "day_not_freezable"
             thing = {"what": "use", "day": what["day"]}
         case _:
-            if present.turn(what["day"]) < present.turn(day_of(world.now, present.zone)):
+            if present.turn(what["day"]) < present.turn_at(world.now):
                 return "absence_in_the_past"
             thing = {"what": "absence", "day": what["day"], "until": what["until"]}
     if price is not None:

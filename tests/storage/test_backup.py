@@ -92,7 +92,7 @@ def test_a_backup_of_a_running_server_becomes_the_same_server_in_a_fresh_cluster
     with old.client() as client:
         fill(client)
         output = plaudit("backup", str(file), "--data", str(old.folder))
-        assert f"{file} has the whole database" in output
+        assert f"{file} contains the whole database" in output
         assert f"Not in it: {old.folder}/credentials.json" in output
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         act(client, "ann", "after-the-backup", amount=1_000)

@@ -282,8 +282,8 @@ def test_what_would_be_done_is_told_first(server):
     result = checked()
     assert result.returncode == 1
     assert result.stdout.splitlines()[:2] == [
-        "20261121_1100  Less upkeep for what is written with every event.",
-        "20261126_1800  The daily totals of what was booked before there were any.",
+        "20261121_1100  Drop fill factors and unneeded indexes of tables that are written with every event.",
+        "20261126_1800  Fill the daily totals with the transactions that are older than the table.",
     ]
     asyncio.run(migrate(url))
     result = checked()
