@@ -105,7 +105,7 @@ def test_nothing_acknowledged_is_lost_or_counted_twice(own_server):
             counted = profile["metrics"]["xp"]["balance"] // 20
             assert counted >= number, (user, counted, number)
             more += counted - number
-        # What was accepted but not acknowledged (its response was lost at the end) may count as well, once.
+        # An accepted action whose response was lost at the end may also count, but only once.
         assert more <= SENDERS * 10
     verified = subprocess.run(
         [sys.executable, "-m", "plaudit", "verify", "--data", str(server.folder)],

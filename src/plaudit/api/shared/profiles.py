@@ -22,22 +22,24 @@ from plaudit.reads import members
 async def fetch_profile(call: Call, user_id: str) -> OpenObject:
     """Return a member's profile. Raise NotFound if there is no such member."""
     programme = await call.programme()
-    async with call.connection() as connection:
-        view = await members.fetch_member(connection, call.org_id, user_id)
-    if view is None:
-        raise NotFound("User not found", code="user_not_found")
+    view = await _fetch_member(call, user_id)
     return profile_view(programme, view)
 
 
 async def fetch_state(call: Call, kind: str, document_id: str) -> Any:
     """Return the view of a member's state in a mechanic's document. Raise NotFound."""
     programme = await call.programme()
-    async with call.connection() as connection:
-        view = await members.fetch_member(connection, call.org_id, call.path["userId"])
-    if view is None:
-        raise NotFound("User not found", code="user_not_found")
+    view = await _fetch_member(call, call.path["userId"])
     member = profile_source(programme.compiled, view).member
     return MECHANICS[kind].view(programme.compiled, member, document_id, programme.now())
+
+
+async def _fetch_member(call: Call, user_id: str) -> members.MemberView:
+    async with call.connection() as connection:
+        view = await members.fetch_member(connection, call.org_id, user_id)
+    if view is None:
+        raise NotFound("User not found", code="user_not_found")
+    return view
 
 
 def object_in(body: Any) -> dict[str, Any]:
@@ -55,9 +57,8 @@ async def write_profile(call: Call, user_id: str, update: ProfileUpdate) -> Open
     return await fetch_profile(call, user_id)
 
 
-_TAKEN = re.compile(
-    r"=\([^,]+, ([^,]+), "
-)  # PostgreSQL's detail: Key (org_id, kind, value)=(…, email, …) already exists.
+# In PostgreSQL's detail, the kind: "Key (org_id, kind, value)=(…, email, …) already exists."
+_TAKEN = re.compile(r"=\([^,]+, ([^,]+), ")
 
 
 @contextmanager
